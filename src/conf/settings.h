@@ -1,0 +1,127 @@
+/* settings.h -- the configuration, read, checked and ready to use.
+ *
+ * A tree of plain structs, made from the file by settings_load() through the
+ * one directive table (directives.h) and never changed afterwards.  Threads
+ * read it freely.  Every default stands in the directive table.
+ *
+ * Relative paths are relative to the working directory drey was started in,
+ * except include, which is relative to the file that includes.
+ */
+#ifndef DREY_CONF_SETTINGS_H
+#define DREY_CONF_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+
+struct place {			/* where in which file something was written */
+	const char *file;
+	int line, column;
+};
+
+struct binding_conf {		/* binding COUNTER class_name=Counter; */
+	const char *name, *class_name;
+	struct place at;
+	struct binding_conf *next;
+};
+
+struct class_conf {		/* a class some migration created */
+	const char *name, *tag;
+	bool sqlite;		/* new_sqlite_classes; else new_classes */
+	struct place at;
+	struct class_conf *next;
+};
+
+struct var_conf {		/* vars { GREETING "hi"; } */
+	const char *name, *value;
+	struct place at;
+	struct var_conf *next;
+};
+
+struct limits_conf {
+	uint64_t kv_key;		/* bytes of a key */
+	uint64_t kv_value;		/* bytes of an encoded value */
+	uint64_t kv_batch;		/* keys in one get/put/delete */
+	uint64_t storage;		/* bytes of one object's database */
+	uint64_t memory;		/* bytes of one VM */
+	uint64_t rpc_message;		/* bytes of encoded arguments or result */
+	uint64_t mailbox;		/* events that may wait for one object */
+	int64_t idle_hibernate_ms;	/* idle this long: the object sleeps */
+	int64_t block_timeout_ms;	/* blockConcurrencyWhile may take this long */
+};
+
+struct app_conf {		/* app counter { ... } */
+	const char *name;
+	const char *root;	/* folder of the app's Lua files */
+	const char *main;	/* relative to root */
+	struct place main_at;
+	struct binding_conf *bindings;
+	struct class_conf *classes;
+	struct var_conf *vars;
+	struct limits_conf limits;
+	bool dev_errors;	/* answers carry tracebacks */
+	struct place at;
+	unsigned index;		/* 0.. in order of the file */
+	struct app_conf *next;
+};
+
+struct location_conf {		/* location /counter/ { app counter; }   location = / { ... } */
+	const char *path;
+	bool exact;		/* "= /path" */
+	struct app_conf *app;	/* one of app ... */
+	const char *root;	/* ... or static files below root (path appended as in nginx's root) */
+	const char *alias;	/* ... or static files with the prefix replaced (nginx's alias) */
+	struct place at;
+	struct location_conf *next;
+};
+
+struct listen_conf {		/* listen 8787;  listen 127.0.0.1:8787;  listen [::1]:8787; */
+	const char *host;	/* "127.0.0.1" unless written: safe by default */
+	int port;
+	struct place at;
+	struct listen_conf *next;
+};
+
+struct server_conf {
+	struct listen_conf *listens;
+	const char **names;	/* server_name, lower case, NULL-ended; none = any host */
+	struct location_conf *locations;	/* longest prefix first, exact before all */
+	uint64_t client_max_body_size;		/* bytes; 413 above */
+	uint64_t client_header_size;		/* bytes of request line and headers; 431 above */
+	int64_t client_timeout_ms;		/* head and body must arrive within */
+	int64_t keepalive_timeout_ms;		/* idle between requests */
+	struct place at;
+	struct server_conf *next;
+};
+
+struct settings {
+	struct arena arena;
+	const char *file;
+	unsigned worker_threads;	/* never 0: "auto" is the number of processors */
+	const char *data_dir;
+	const char *pid;		/* path, or NULL */
+	const char *error_log;		/* path or "stderr" */
+	enum log_level error_log_level;
+	const char *access_log;		/* path, "stdout", or NULL for off */
+	uint64_t journal_segment;	/* bytes of one journal segment */
+	uint64_t open_files;		/* database files kept open at most, all workers together */
+	uint64_t overlay_max;		/* bytes of changed pages one object may hold in memory before they go to its file */
+	int64_t shutdown_timeout_ms;	/* in-flight requests get this long at a graceful stop */
+	struct app_conf *apps;
+	unsigned napps;
+	struct server_conf *servers;
+};
+
+/* Reads and checks all.  NULL and ERR_CONF with "file:line:column: what; what to write instead". */
+struct settings *settings_load(const char *path);	/* free with settings_free() */
+void settings_free(struct settings **);
+void settings_print(const struct settings *, struct buf *out);	/* drey -T: the whole configuration, defaults included, as a file that parses */
+struct app_conf *settings_app(const struct settings *, const char *name);
+
+/* route.c: which location serves this host and path?  host may carry a port. NULL: none (404). */
+const struct location_conf *route_find(const struct settings *, int port, struct str host, struct str path);
+
+#endif
