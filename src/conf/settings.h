@@ -63,6 +63,7 @@ struct app_conf {		/* app counter { ... } */
 	struct var_conf *vars;
 	struct limits_conf limits;
 	bool dev_errors;	/* answers carry tracebacks */
+	int64_t chaos_evict_ms;	/* put a random idle object to sleep this often; 0 = never (a test of lost memory) */
 	struct place at;
 	unsigned index;		/* 0.. in order of the file */
 	struct app_conf *next;

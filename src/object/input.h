@@ -1,0 +1,33 @@
+/* input.h -- the input gate: who may run inside an object now.
+ *
+ * Open: any event may be delivered, any parked task may go on.
+ * Locked by a task (blockConcurrencyWhile, a storage transaction): only that
+ * task runs; everybody else is stalled, in order, until it unlocks.
+ * Locks nest within one task, to a depth of 64.
+ *
+ * Lives in: struct object.  Thread: the owning worker only.
+ */
+#ifndef DREY_OBJECT_INPUT_H
+#define DREY_OBJECT_INPUT_H
+
+#include <stdbool.h>
+
+#include "object/waiter.h"
+
+enum { INPUT_DEPTH_MAX = 64 };
+
+struct input_gate {
+	const struct waiter *owner;	/* NULL: open */
+	unsigned depth;
+	struct list stalled;		/* waiters whose time had come */
+};
+
+void input_init(struct input_gate *);
+bool input_admits(const struct input_gate *, const struct waiter *);	/* NULL: a new event */
+int input_lock(struct input_gate *, const struct waiter *);	/* ERR_BUSY: another task's (stall, then try again); ERR_LIMIT: too deep */
+bool input_unlock(struct input_gate *, const struct waiter *);	/* true: open now, serve the stalled */
+void input_stall(struct input_gate *, struct waiter *);		/* borrows until woken or cancelled */
+struct waiter *input_next(struct input_gate *);			/* the first stalled one that is admitted, taken off; or NULL */
+void input_fini(struct input_gate *, const struct failure *);	/* cancels all stalled */
+
+#endif

@@ -1,0 +1,76 @@
+/* worker.h -- one thread's share of the runtime, and the end of its tick.
+ *
+ * The loop that owns a worker calls worker_tick() after each round of
+ * I/O.  Deeds first, then words:
+ *
+ *	1. take what other threads sent
+ *	2. run what is ready: events of objects whose input gate is open, woken tasks
+ *	3. settle: commit every dirty object, hand the pages to the journal
+ *	4. let words whose commit is durable leave their gates
+ *	5. again while anything became ready (bounded), then timers and idle objects
+ *
+ * An object that ran twenty events in one tick commits once.
+ *
+ * Other threads reach a worker through its queue and its wake callback
+ * only.  runtime holds what all workers share.
+ */
+#ifndef DREY_OBJECT_WORKER_H
+#define DREY_OBJECT_WORKER_H
+
+#include "base/timers.h"
+#include "object/app.h"
+#include "object/engine.h"
+#include "object/queue.h"
+#include "object/registry.h"
+#include "store/store.h"
+
+struct runtime {
+	const struct settings *settings;
+	struct app *apps;
+	struct store *store;
+	struct worker **workers;	/* nworkers; all made before the first event */
+	unsigned nworkers;
+	atomic_uint_fast64_t next_request;
+};
+
+struct worker {
+	struct runtime *runtime;
+	unsigned index;
+	struct engine *engine;
+	struct shard *shard;
+	struct timers timers;
+	struct registry objects;
+	struct queue inbox;
+	void (*wake)(void *arg);	/* makes the loop come round; any thread may call */
+	void *wake_arg;
+	struct list ready, dirty, gates, idle;
+	struct timer idle_timer, chaos_timer;
+	bool failed;			/* the store failed and everybody here was told */
+	bool stopping;
+	uint64_t ticks, events;
+};
+
+void runtime_init(struct runtime *, const struct settings *, struct store *);
+void runtime_fini(struct runtime *);
+uint64_t runtime_request_id(struct runtime *);
+
+/* Made on any thread before the loops start; used on its own only. wake may be called from any thread. */
+struct worker *worker_new(struct runtime *, unsigned index, void (*wake)(void *), void *arg);
+void worker_set_engine(struct worker *, struct engine *);	/* borrows */
+void worker_free(struct worker **);		/* after worker_stop() */
+
+/* An outside request for ev->app's front module; runs at once on this thread.  Takes. */
+void worker_front(struct worker *, struct event *);
+/* An event for the object ev->class, ev->id, wherever it lives.  Takes. */
+void worker_send(struct worker *, struct event *);
+/* A finished event goes back to its transport, on its home thread.  Takes. */
+void worker_answer(struct worker *, struct event *);
+/* The caller of ev is gone; ev is still out.  Marks it and tells the task if it runs here. */
+void worker_abandon(struct worker *, struct event *);
+
+bool worker_tick(struct worker *);		/* true: more is ready, come back without waiting */
+int64_t worker_next(const struct worker *);	/* clock_ms() of the earliest thing to do, or INT64_MAX */
+bool worker_idle(const struct worker *);	/* nothing in progress: no event, no word, nothing dirty */
+void worker_stop(struct worker *);		/* puts every object to sleep; after the last event is done */
+
+#endif
