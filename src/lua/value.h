@@ -1,0 +1,26 @@
+/* value.h -- Lua values to codec bytes and back.
+ *
+ * What may cross an object boundary or be stored: nil, booleans, numbers,
+ * int64 and uint64 cdata, strings, Date, cjson.null, and tables of these.
+ * Values are copied; a table that stands twice is written twice.  Refused
+ * with the path to it: functions, userdata, threads, cycles, tables deeper
+ * than CODEC_DEPTH_MAX.
+ *
+ * An empty table stays an array if it was marked by JSON.array{} or came as
+ * one; it gets the metatable value_array_mt() back.
+ */
+#ifndef DREY_LUA_VALUE_H
+#define DREY_LUA_VALUE_H
+
+#include <lua.h>
+
+#include "base/str.h"
+
+/* Appends one value, without the version byte.  ERR_ARGUMENT: "<what> .user.cb is a function: cannot cross an object boundary". */
+int value_encode(lua_State *, int idx, struct buf *out, const char *what);
+/* Takes one value off the front of in and pushes it.  ERR_CORRUPT, with nothing pushed. */
+int value_push(lua_State *, struct str *in);
+void value_array_mt(lua_State *);	/* pushes the metatable that marks an array */
+void value_open(lua_State *);		/* once per VM, before the sandbox closes: keeps what it needs of ffi in the registry */
+
+#endif
