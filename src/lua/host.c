@@ -18,10 +18,15 @@
  *	front_ctx() -> ctx		for a front module: waitUntil only; made once
  *	instance(class, ctx, env) -> instance	runs the constructor
  *	method(class, name) -> function  or  nil, error text	RPC lookup
+ *	Date				the metatable of dates; C reads and makes the raw field _ms (milliseconds since 1970)
+ *	modules				what require finds besides the app's files: name -> value; may be nil ("cjson" is the host's)
  *	fetch(instance, request) -> Response	calls instance:fetch(request), raises when there is none
  *
  * native.http: method(h) url(h) headers(h) header(h, name) body(h) client(h) aborted(h), h being the handle; headers gives
  * the list with lower-case names, header all values of that name joined with ", " or nil.  After the event has ended they raise.
  *
- * A native call that waits parks the task: lua/drey/park.lua.
+ * Ready to use, found in native when init runs: native.time.now() and sleep(ms), native.console.log info warn error debug,
+ * native.ctx.blockConcurrencyWhile(ctx, fn) waitUntil(ctx, fn) abort(ctx, reason), native.json.cjson null array_mt, and native.error,
+ * the metatable of error tables that come back from other objects.  Namespaces, ids and stubs (native.stub, lua/drey/stub.lua) and
+ * what a waiting call does (lua/drey/park.lua) are the host's own.
  */
