@@ -1,0 +1,31 @@
+-- What Lua code of drey may use: LuaJIT, less what the sandbox takes away,
+-- plus the globals that drey gives to every app.
+std = "luajit"
+codes = true
+max_line_length = 120
+cache = false
+
+local api = {
+	"DurableObject",
+	"Request", "Response", "Headers", "URL", "URLSearchParams", "JSON", "Date",
+	"WebSocketPair", "WebSocketRequestResponsePair", "Promise", "Map",
+	"console", "crypto", "fetch", "sleep", "async", "await",
+	"setTimeout", "clearTimeout", "setInterval", "clearInterval",
+	"structuredClone", "AbortController",
+}
+
+-- An app sees no io, no debug, no ffi; of os only the clock.
+files["apps"] = {
+	read_globals = api,
+	not_globals = { "io", "debug", "dofile", "loadfile", "newproxy", "package", "collectgarbage" },
+	unused_args = false,	-- fetch(request, env, ctx) is written whole
+}
+
+-- drey's own half defines those names.
+files["lua"] = {
+	globals = api,
+}
+
+files["t/lua"] = {
+	globals = api,
+}
