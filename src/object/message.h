@@ -19,7 +19,7 @@ struct message {
 	struct str client;		/* request from outside: the peer's address, "127.0.0.1" */
 	int status;			/* response: 200 */
 	struct header *headers;
-	unsigned nheaders;
+	unsigned nheaders, room;	/* room: message_add_header()'s own; 0 when the array is borrowed */
 	struct str body;		/* p NULL: none */
 };
 
