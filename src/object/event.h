@@ -72,6 +72,7 @@ struct event {
 	void *caller;			/* the transport's */
 	struct worker *home;		/* the worker that made it; answers go back there */
 	bool answering;			/* on the way back (queues between threads carry both ways) */
+	bool owned;			/* the request borrows from nobody: event_own() was called, or its maker put all in the arena */
 	atomic_bool abandoned;		/* the caller no longer waits; the task may be told */
 	struct arena arena;
 };
@@ -81,7 +82,8 @@ void event_free(struct event **);		/* and all in its arena; nulls yours */
 void event_own(struct event *);			/* copies what the request borrows from a connection into the arena; once */
 /* Marks it failed; copies message into the arena. First failure wins. */
 void event_fail(struct event *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void event_fail_with(struct event *, const struct failure *);	/* copies */
+void event_fail_with(struct event *, const struct failure *);	/* copies; first failure wins */
+void event_overrule(struct event *, const struct failure *);	/* copies; replaces result and failure: what it has to say was not saved */
 void failure_copy(struct arena *, struct failure *to, const struct failure *from);
 void event_request_id(const struct event *, char out[17]);
 
