@@ -34,7 +34,7 @@ struct gate {
 
 void gate_init(struct gate *);
 bool gate_empty(const struct gate *);
-void gate_hold(struct gate *, struct word *, uint64_t ticket);	/* borrows the word until it is said */
+void gate_hold(struct gate *, struct word *, uint64_t ticket);	/* borrows the word until it is said; it overtakes nobody, whatever its ticket */
 void gate_stamp(struct gate *, uint64_t commit);		/* open tickets become this number */
 bool gate_open(struct gate *, uint64_t durable);		/* says what may leave; true when nothing waits any more */
 void gate_break(struct gate *, const struct failure *);
