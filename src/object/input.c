@@ -1,0 +1,80 @@
+/* input.c -- one owner, one depth, one line of those who must wait. */
+#include "object/input.h"
+
+#include "base/err.h"
+
+static struct waiter *
+waiter_of(struct list *link)
+{
+	return container_of(link, struct waiter, link);
+}
+
+void
+input_init(struct input_gate *g)
+{
+	g->owner = NULL;
+	g->depth = 0;
+	list_init(&g->stalled);
+}
+
+bool
+input_admits(const struct input_gate *g, const struct waiter *w)
+{
+	return !g->owner || g->owner == w;
+}
+
+int
+input_lock(struct input_gate *g, const struct waiter *w)
+{
+	must(w);
+	if (!input_admits(g, w))
+		return err_set(ERR_BUSY, "another task of this object is inside blockConcurrencyWhile()");
+	if (g->depth == INPUT_DEPTH_MAX)
+		return err_set(ERR_LIMIT, "blockConcurrencyWhile() calls are nested too deeply.");
+	g->owner = w;
+	g->depth++;
+	return OK;
+}
+
+bool
+input_unlock(struct input_gate *g, const struct waiter *w)
+{
+	must(g->owner == w && g->depth > 0);
+	if (--g->depth > 0)
+		return false;
+	g->owner = NULL;
+	return true;
+}
+
+void
+input_stall(struct input_gate *g, struct waiter *w)
+{
+	must(!list_linked(&w->link));
+	list_push(&g->stalled, &w->link);
+}
+
+struct waiter *
+input_next(struct input_gate *g)
+{
+	list_each(n, &g->stalled) {
+		struct waiter *w = waiter_of(n);
+
+		if (!input_admits(g, w))
+			continue;
+		list_del(n);
+		return w;
+	}
+	return NULL;
+}
+
+/* A cancelled task may unlink others of its object from the line, or stall no more. */
+void
+input_fini(struct input_gate *g, const struct failure *why)
+{
+	struct list *n;
+
+	while ((n = list_shift(&g->stalled)))
+		waiter_of(n)->cancel(waiter_of(n), why);
+	g->owner = NULL;
+	g->depth = 0;
+}
