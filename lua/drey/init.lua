@@ -1,0 +1,85 @@
+-- init.lua -- the Lua half of drey: what the host asks for, and what every app finds in its globals.
+--
+-- The host calls this chunk once per VM with native, the table of C functions,
+-- and uses the fields of the table at the end; src/lua/host.c says which.
+
+local native = ...
+
+local class = native.module "class"
+local Request = native.module "request"
+local Response = native.module "response"
+local Headers = native.module "headers"
+local URL = native.module "url"
+local Date = native.module "date"
+local Map = native.module "map"
+local JSON = native.module "json"
+local ctx = native.module "ctx"
+local Blob = native.module "sql".Blob
+
+local function describe(value)
+	return value == nil and "nothing" or "a " .. type(value)
+end
+
+-- Calls instance:fetch(request); what comes back is a Response or an error.
+local function fetch(instance, request)
+	local handler = instance.fetch
+	if type(handler) ~= "function" then
+		error("Handler does not export a fetch() function.", 0)
+	end
+	local response = handler(instance, request)
+	if getmetatable(response) ~= Response then
+		error(native.place(handler) .. ": fetch returned " .. describe(response)
+			.. "; return a Response, such as Response.new(text) or Response.json(value)", 0)
+	end
+	return response
+end
+
+-- The env of an app: its bindings and vars. A name that was never declared is an error, not nil.
+local function env(app)
+	local values, names = {}, {}
+	for _, group in ipairs { app.bindings or {}, app.vars or {} } do
+		for name, value in pairs(group) do
+			values[name] = value
+			names[#names + 1] = name
+		end
+	end
+	table.sort(names)
+	local declared = #names > 0 and table.concat(names, ", ") or "nothing"
+	return setmetatable(values, {
+		__index = function(_, name)
+			error("env." .. tostring(name) .. " is not declared; declared: " .. declared, 2)
+		end,
+	})
+end
+
+local globals = {
+	DurableObject = class.DurableObject,
+	Request = Request,
+	Response = Response,
+	Headers = Headers,
+	URL = URL,
+	URLSearchParams = native.module "params".Params,
+	JSON = JSON,
+	Date = Date,
+	Map = Map,
+	Blob = Blob,
+	pairs = Map.pairs,
+	console = native.console,
+	sleep = native.time.sleep,
+}
+
+return {
+	globals = globals,
+	Response = Response,
+	Date = Date,
+	request = Request.received,
+	response = Response.received,
+	outbound = Request.outbound,
+	class_name = class.name,
+	env = env,
+	ctx = ctx.new,
+	front_ctx = ctx.front,
+	instance = class.instance,
+	method = class.method,
+	fetch = fetch,
+}
