@@ -68,7 +68,7 @@ local function clean_path(path)
 		return path
 	end
 	local steps, n, last = {}, 0, false
-	for step in path:sub(2):gmatch "[^/]*" do
+	for step in path:gmatch "/([^/]*)" do
 		local dots = gsub(step, "%%2[eE]", ".")
 		last = dots == "." or dots == ".."
 		if dots == ".." then
@@ -129,7 +129,7 @@ local function parse_relative(self, text, base)
 	elseif path:sub(1, 1) == "/" then
 		self.pathname = clean_path(path)
 	else
-		self.pathname = clean_path(match(base.pathname, "^(.*/)") .. path)
+		self.pathname = clean_path((match(base.pathname, "^(.*/)") or "/") .. path)
 	end
 	return true
 end
