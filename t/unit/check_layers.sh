@@ -21,7 +21,7 @@ base    | -                                  | -
 conf    | base                               | -
 store   | base                               | sqlite3.h
 object  | base conf store                    | -
-lua     | base conf store object             | lua.h lauxlib.h lualib.h luajit.h luaconf.h
+lua     | base conf store object             | lua.h lauxlib.h lualib.h luajit.h luaconf.h lua-cjson.h
 net     | base conf store object             | h2o.h h2o/ picohttpparser.h wslay/
 admin   | base conf store object lua net     | -
 cmd     | base conf store object lua net admin | -
