@@ -2,14 +2,23 @@
  *
  *	         event                 constructor done
  *	ASLEEP ---------> WAKING ---------------------> AWAKE
- *	   ^                 |                            |
- *	   |                 | failed                     | idle: engine.forget, db_free
- *	   +-----------------+----------------------------+
- *	                     |      reset: BROKEN for the length of object_break()
+ *	 ^  ^                |                            |  |
+ *	 |  |                | failed               reset |  | idle: engine.forget, db_free
+ *	 |  |                +----------> BROKEN <--------+  |
+ *	 |  +---- everybody told ----------+                 |
+ *	 +---------------------------------------------------+
  *
  * An object exists in memory from its first event until it sleeps; asleep
  * means freed: nothing of it is left but its file.  (ASLEEP is the state of the
  * first and the last instant.)
+ *
+ * A reset (object_break) is the life of one instance, not of the object:
+ * BROKEN lasts while uncommitted writes are dropped, open words broken,
+ * stalled tasks cancelled, the instance forgotten and the mailbox answered.
+ * Then the object is ASLEEP again in the same memory: words that saw only
+ * committed state keep their tickets and leave when these are durable, the next
+ * event builds a new instance behind them, and with neither it is freed
+ * at the end of the tick.
  *
  * running counts events delivered and not yet answered by the engine; words
  * at the gate are counted by the gate.  It may sleep when there are neither,
@@ -43,26 +52,33 @@ struct object {
 	unsigned running;
 	bool name_stored;
 	bool in_engine;			/* a call into the engine for this object is on the stack: a reset waits for its end */
+	bool evict;			/* to sleep as soon as nothing runs; new events wait for the next instance */
 	struct failure *reset;		/* why, once object_break() was called; owned */
 	int64_t idle_since_ms;
 	struct list ready_link;		/* worker->ready: has events or waiters to serve */
 	struct list dirty_link;		/* worker->dirty: an implicit transaction is open */
 	struct list gate_link;		/* worker->gates: words wait */
-	struct list idle_link;		/* worker->idle: oldest first */
+	struct list idle_link;		/* worker->idle of its app: oldest first */
 };
 
 /* Called by the engine: */
 void object_awake(struct object *);				/* the constructor is done */
-void object_break(struct object *, const struct failure *);	/* copies; reset: uncommitted writes are dropped, all waiters told */
+/* Copies; reset: uncommitted writes are dropped, all waiters told.  The first reason wins.  At once, or, while the worker is inside
+ * the engine, at the end of that call. */
+void object_break(struct object *, const struct failure *);
 void object_answer(struct object *, struct event *);		/* takes the finished event: to its caller, through the gate */
 void object_emit(struct object *, struct event *);		/* takes a new event for another object: leaves through the gate */
 /* A task is about to park: what it wrote so far is committed now (an implicit transaction ends at a yield). */
 void object_yield(struct object *);
-/* What a parked task waited for has come: wakes it now or when the input gate lets it. */
+/* What a parked task waited for has come.  Never runs it here: the tick does, when the input gate lets it. */
 void object_wake(struct object *, struct waiter *);
 /* blockConcurrencyWhile.  ERR_BUSY: input_stall() was called, park; wake comes when it is this task's turn, then lock again. */
 int object_lock(struct object *, struct waiter *);
 void object_unlock(struct object *, struct waiter *);
+/* Work that outlives its event (waitUntil) keeps the object awake: each hold needs its release, a forget(why) included. */
+void object_hold(struct object *);
+void object_release(struct object *);
+void object_evict(struct object *);	/* sleeps as soon as nothing runs and its words have left */
 
 struct str object_label(const struct object *, char *buf, size_t n);	/* "chat/ChatRoom/room-7", or the id's first digits when nameless; for logs */
 

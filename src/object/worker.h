@@ -3,11 +3,15 @@
  * The loop that owns a worker calls worker_tick() after each round of
  * I/O.  Deeds first, then words:
  *
- *	1. take what other threads sent
- *	2. run what is ready: events of objects whose input gate is open, woken tasks
+ *	1. take what other threads sent, fire timers
+ *	2. run what is ready, one event per object in turn; hand finished events to their callers here
  *	3. settle: commit every dirty object, hand the pages to the journal
  *	4. let words whose commit is durable leave their gates
- *	5. again while anything became ready (bounded), then timers and idle objects
+ *	5. again while anything became ready (bounded), then idle objects
+ *
+ * The engine is never entered from inside another call: worker_send(),
+ * worker_answer(), worker_abandon() and object_wake() only write down what
+ * the tick then does.  (worker_front() is the one call that runs code at once.)
  *
  * An object that ran twenty events in one tick commits once.
  *
@@ -16,6 +20,8 @@
  */
 #ifndef DREY_OBJECT_WORKER_H
 #define DREY_OBJECT_WORKER_H
+
+#include <stdatomic.h>
 
 #include "base/timers.h"
 #include "object/app.h"
@@ -43,8 +49,17 @@ struct worker {
 	struct queue inbox;
 	void (*wake)(void *arg);	/* makes the loop come round; any thread may call */
 	void *wake_arg;
-	struct list ready, dirty, gates, idle;
+	struct list ready, dirty, gates;
+	struct list answers;		/* finished events of this thread, on their way to transport->answer() */
+	struct list abandoned;		/* running events whose caller has gone: the engine is to be told */
+	struct list *idle;		/* one per app: objects with nothing to do, oldest first */
+	size_t resting;			/* objects on them */
+	uint64_t fronts;		/* events of front modules that are out */
+	uint64_t wanted, asked;		/* newest commit a word here waits for; newest the shard was asked to wake us for */
+	uint64_t seen_durable;		/* gates were opened up to this */
 	struct timer idle_timer, chaos_timer;
+	int64_t now_ms;			/* of this tick */
+	bool in_engine;			/* a call into the engine, or a transport's answer, is on the stack */
 	bool failed;			/* the store failed and everybody here was told */
 	bool stopping;
 	uint64_t ticks, events;
@@ -65,12 +80,15 @@ void worker_front(struct worker *, struct event *);
 void worker_send(struct worker *, struct event *);
 /* A finished event goes back to its transport, on its home thread.  Takes. */
 void worker_answer(struct worker *, struct event *);
-/* The caller of ev is gone; ev is still out.  Marks it and tells the task if it runs here. */
+/* The caller of ev is gone; ev is still out, and comes back.  Marks it; if it runs on this thread its task is told, and if it has not
+ * begun it never does. */
 void worker_abandon(struct worker *, struct event *);
 
 bool worker_tick(struct worker *);		/* true: more is ready, come back without waiting */
 int64_t worker_next(const struct worker *);	/* clock_ms() of the earliest thing to do, or INT64_MAX */
 bool worker_idle(const struct worker *);	/* nothing in progress: no event, no word, nothing dirty */
-void worker_stop(struct worker *);		/* puts every object to sleep; after the last event is done */
+/* Puts every object to sleep; after the last event is done.  What is still in progress is answered with a retryable failure; waits for
+ * the journal.  From then on every event is answered so. */
+void worker_stop(struct worker *);
 
 #endif

@@ -1,0 +1,248 @@
+/* object.c -- an object's life, and what the engine may say about it.
+ *
+ * Nothing here runs code of a tenant: it is called from inside the engine, so
+ * it only writes down what the tick does next.
+ */
+#include "object/object.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "object/parts.h"
+
+enum { LABEL_DIGITS = 12 };
+
+/* From the row to the column: the drawing in object.h. */
+static const bool steps[4][4] = {
+	[OBJECT_ASLEEP] = { [OBJECT_WAKING] = true, [OBJECT_BROKEN] = true },
+	[OBJECT_WAKING] = { [OBJECT_AWAKE] = true, [OBJECT_BROKEN] = true },
+	[OBJECT_AWAKE] = { [OBJECT_ASLEEP] = true, [OBJECT_BROKEN] = true },
+	[OBJECT_BROKEN] = { [OBJECT_ASLEEP] = true },
+};
+
+void
+object_become(struct object *o, enum object_state state)
+{
+	must(steps[o->state][state]);
+	o->state = state;
+}
+
+static void
+on_dirty(void *arg)
+{
+	struct object *o = arg;
+
+	if (list_linked(&o->dirty_link))
+		return;
+	idle_stir(o);
+	list_push(&o->worker->dirty, &o->dirty_link);
+}
+
+void
+object_db_new(struct object *o)
+{
+	struct db_name name = { .app = o->class->app->name, .class_name = o->class->name };
+
+	memcpy(name.id, o->id.b, sizeof(name.id));
+	o->db = db_new(o->worker->shard, &name, on_dirty, o);
+	o->name_stored = false;
+}
+
+/* Its pages go to its file; what cannot be written there is in the journal, or the store says that it failed. */
+int
+object_db_free(struct object *o)
+{
+	char label[256];
+	int rc = db_free(&o->db);
+
+	list_del(&o->dirty_link);
+	if (rc != OK)
+		log_error("closing the database of %s: %s", object_label(o, label, sizeof(label)).p, err_text());
+	return rc;
+}
+
+struct object *
+object_new(struct worker *w, const struct class *class, const struct object_id *id)
+{
+	struct object *o = xcalloc(1, sizeof(*o));
+
+	o->id = *id;
+	o->class = class;
+	o->worker = w;
+	mailbox_init(&o->mailbox, class->app->conf->limits.mailbox);
+	input_init(&o->input);
+	gate_init(&o->gate);
+	list_init(&o->ready_link);
+	list_init(&o->dirty_link);
+	list_init(&o->gate_link);
+	list_init(&o->idle_link);
+	object_db_new(o);
+	return o;
+}
+
+void
+object_free(struct object **op)
+{
+	struct object *o = *op;
+
+	*op = NULL;
+	must(o->state == OBJECT_ASLEEP && !o->instance && !o->reset && !o->db);
+	must(gate_empty(&o->gate) && o->mailbox.n == 0 && list_empty(&o->input.stalled));
+	must(!list_linked(&o->ready_link) && !list_linked(&o->gate_link) && !list_linked(&o->idle_link));
+	free(o->name);
+	free(o);
+}
+
+/* A name with a NUL in it cannot be told to the object; its id is as good as any. */
+void
+object_know_name(struct object *o, struct str name)
+{
+	if (o->name || !name.p || memchr(name.p, '\0', name.n))
+		return;
+	o->name = xmalloc(name.n + 1);
+	memcpy(o->name, name.p, name.n);
+	o->name[name.n] = '\0';
+}
+
+void
+object_ready(struct object *o)
+{
+	if (list_linked(&o->ready_link))
+		return;
+	idle_stir(o);
+	list_push(&o->worker->ready, &o->ready_link);
+}
+
+void
+object_awake(struct object *o)
+{
+	object_become(o, OBJECT_AWAKE);
+	object_ready(o);
+}
+
+static void
+answer_say(struct word *word, const struct failure *broken)
+{
+	struct event *ev = container_of(word, struct event, word);
+	struct worker *w = ev->object->worker;
+
+	if (broken)
+		event_overrule(ev, broken);
+	ev->object = NULL;
+	worker_answer(w, ev);
+}
+
+void
+object_answer(struct object *o, struct event *ev)
+{
+	must(ev->object == o && o->running > 0);
+	o->running--;
+	list_del(&ev->link);		/* perhaps its engine was to be told that the caller has gone */
+	ev->task = NULL;
+	ev->word.say = answer_say;
+	settle_hold(o, &ev->word);
+	if (o->evict)
+		object_ready(o);
+	idle_rest(o);
+}
+
+static void
+emit_say(struct word *word, const struct failure *broken)
+{
+	struct event *ev = container_of(word, struct event, word);
+
+	if (!broken) {
+		worker_send(ev->home, ev);
+		return;
+	}
+	event_overrule(ev, broken);
+	worker_answer(ev->home, ev);
+}
+
+void
+object_emit(struct object *o, struct event *ev)
+{
+	must(ev->home == o->worker);
+	ev->word.say = emit_say;
+	if (o->state == OBJECT_BROKEN)
+		emit_say(&ev->word, o->reset);
+	else
+		settle_hold(o, &ev->word);
+}
+
+void
+object_yield(struct object *o)
+{
+	if (list_linked(&o->dirty_link))
+		settle_object(o);
+}
+
+/* A broken object's tasks are being put away by the engine; none of them goes on. */
+void
+object_wake(struct object *o, struct waiter *waiter)
+{
+	if (o->state == OBJECT_BROKEN)
+		return;
+	idle_stir(o);
+	input_stall(&o->input, waiter);
+	if (serve_has_work(o))
+		object_ready(o);
+}
+
+int
+object_lock(struct object *o, struct waiter *waiter)
+{
+	int rc = input_lock(&o->input, waiter);
+
+	if (rc == ERR_BUSY)
+		input_stall(&o->input, waiter);
+	return rc;
+}
+
+void
+object_unlock(struct object *o, struct waiter *waiter)
+{
+	if (input_unlock(&o->input, waiter))
+		object_ready(o);
+}
+
+void
+object_hold(struct object *o)
+{
+	idle_stir(o);
+	o->running++;
+}
+
+void
+object_release(struct object *o)
+{
+	must(o->running > 0);
+	o->running--;
+	if (o->evict)
+		object_ready(o);
+	idle_rest(o);
+}
+
+void
+object_evict(struct object *o)
+{
+	if (o->state != OBJECT_AWAKE)
+		return;
+	o->evict = true;
+	object_ready(o);
+}
+
+struct str
+object_label(const struct object *o, char *buf, size_t n)
+{
+	char hex[ID_HEX + 1];
+	int len;
+
+	id_hex(&o->id, hex);
+	hex[LABEL_DIGITS] = '\0';
+	len = snprintf(buf, n, "%s/%s/%s", o->class->app->name, o->class->name, o->name ? o->name : hex);
+	must(len >= 0);
+	return str_n(buf, (size_t)len < n ? (size_t)len : n - 1);
+}

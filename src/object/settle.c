@@ -1,0 +1,190 @@
+/* settle.c -- deeds first, then words.
+ *
+ *	words held open --db_commit--> commit N --gate_stamp--> words that wait for N
+ *	                     |                                        |
+ *	                     | refused                                | store_durable() >= N
+ *	                     v                                        v
+ *	                 reset: they are told why                  they leave
+ */
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "object/parts.h"
+
+static uint64_t
+durable(const struct worker *w)
+{
+	return store_durable(w->runtime->store);
+}
+
+/* The number of the last commit that something said now could have seen. */
+static uint64_t
+ticket(struct object *o)
+{
+	if (o->worker->failed)
+		return 0;		/* nothing becomes durable any more, and all that is said is a failure */
+	if (o->state == OBJECT_BROKEN)
+		return db_last_commit(o->db);
+	if (o->reset || db_dirty(o->db))
+		return TICKET_OPEN;
+	if (!db_broken(o->db))
+		return db_last_commit(o->db);
+	/* Its transaction is lost, though the handler may not have noticed: the commit will fail and say why. */
+	if (!list_linked(&o->dirty_link))
+		list_push(&o->worker->dirty, &o->dirty_link);
+	return TICKET_OPEN;
+}
+
+static void
+want(struct worker *w, uint64_t commit)
+{
+	if (commit > w->wanted)
+		w->wanted = commit;
+}
+
+void
+settle_hold(struct object *o, struct word *word)
+{
+	struct worker *w = o->worker;
+	uint64_t t = ticket(o);
+
+	if (gate_empty(&o->gate) && t <= durable(w)) {
+		word->say(word, NULL);
+		return;
+	}
+	idle_stir(o);
+	gate_hold(&o->gate, word, t);
+	if (t != TICKET_OPEN)
+		want(w, t);
+	if (!list_linked(&o->gate_link))
+		list_push(&w->gates, &o->gate_link);
+}
+
+static void
+open_gate(struct object *o, uint64_t upto)
+{
+	if (!gate_open(&o->gate, upto))
+		return;
+	list_del(&o->gate_link);
+	if (o->evict)
+		object_ready(o);
+	idle_rest(o);
+}
+
+/* The name goes into the first transaction, so that an object found by its file alone still knows it. */
+static int
+keep_name(struct object *o)
+{
+	struct str kept;
+
+	if (!o->name || o->name_stored || !db_exists(o->db))
+		return OK;
+	if (db_meta_get(o->db, META_NAME, &kept) == OK && kept.p && str_eq(kept, str_c(o->name)))
+		return OK;
+	return db_meta_put(o->db, META_NAME, str_c(o->name));
+}
+
+static void
+commit_lost(struct object *o)
+{
+	static const char constraint[] = "Durable Object was reset and rolled back to its last known good state because "
+		"the application left the database in a state where constraints were violated: ";
+	char text[4096];
+
+	snprintf(text, sizeof(text), "%s%s", strstr(err_text(), "SQLITE_CONSTRAINT") ? constraint : "", err_text());
+	object_break(o, &(struct failure){ .message = str_c(text) });
+}
+
+void
+settle_object(struct object *o)
+{
+	uint64_t commit = db_last_commit(o->db);
+
+	list_del(&o->dirty_link);
+	if (o->reset)
+		return;			/* it will be dropped, and who saw it told */
+	if (keep_name(o) != OK || db_commit(o->db, &commit) != OK) {
+		commit_lost(o);
+		return;
+	}
+	o->name_stored = o->name && db_exists(o->db);
+	if (o->evict)
+		object_ready(o);
+	if (gate_empty(&o->gate)) {
+		idle_rest(o);
+		return;
+	}
+	gate_stamp(&o->gate, commit);
+	want(o->worker, commit);
+	if (commit <= durable(o->worker))
+		open_gate(o, commit);	/* nothing was written after all */
+}
+
+void
+settle_dirty(struct worker *w)
+{
+	while (!list_empty(&w->dirty))
+		settle_object(list_first(&w->dirty, struct object, dirty_link));
+}
+
+void
+settle_gates(struct worker *w)
+{
+	uint64_t upto = durable(w);
+
+	if (upto == w->seen_durable)
+		return;
+	w->seen_durable = upto;
+	w->asked = 0;			/* that wish was fulfilled; who still waits wishes again */
+	list_each_safe(n, &w->gates)
+		open_gate(container_of(n, struct object, gate_link), upto);
+}
+
+void
+settle_ask(struct worker *w)
+{
+	if (w->wanted <= w->seen_durable || w->wanted <= w->asked)
+		return;
+	w->asked = w->wanted;
+	shard_want(w->shard, w->wanted);
+}
+
+static void
+tell_everybody(struct worker *w, const struct failure *why)
+{
+	struct object *o;
+
+	for (size_t i = 0; (o = map_next(&w->objects.map, &i));) {
+		gate_break(&o->gate, why);
+		list_del(&o->gate_link);
+		object_break(o, why);
+	}
+}
+
+static struct str
+failure_text(const struct worker *w, char *text, size_t n)
+{
+	snprintf(text, n, "storage failed: %s; the write is not saved", store_failure(w->runtime->store));
+	return str_c(text);
+}
+
+void
+settle_failure(struct worker *w)
+{
+	char text[4096];
+
+	if (w->failed || !store_failed(w->runtime->store))
+		return;
+	settle_gates(w);		/* what is on disk is on disk */
+	w->failed = true;
+	tell_everybody(w, &(struct failure){ .message = failure_text(w, text, sizeof(text)), .reset = true });
+}
+
+void
+settle_refuse(struct worker *w, struct event *ev)
+{
+	char text[4096];
+
+	event_fail_with(ev, &(struct failure){ .message = failure_text(w, text, sizeof(text)), .reset = true });
+}
