@@ -23,6 +23,7 @@ struct db_parts {
 /* Opens SQLite if it is not open.  NULL with err_set(): could not open, or broken. */
 sqlite3 *db_handle(struct db *);
 struct db_parts *db_parts(struct db *);
+struct buf *db_meta_lent(struct db *);	/* what db_meta_get() lends; owned by the db */
 /* Call before stepping any statement that writes: opens the implicit transaction, calls on_dirty once. */
 int db_begin(struct db *);
 /* Turns SQLite's failure into err_set(ERR_STORE, "<message>: SQLITE_NAME") and breaks the db if it is a critical one. */

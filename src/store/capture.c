@@ -1,0 +1,447 @@
+/* capture.c -- pending and overlay pages, commits, the file; see capture.h. */
+#include "store/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "store/disk.h"
+#include "store/inside.h"
+#include "store/record.h"
+#include "store/shard.h"
+
+enum {
+	CLEAN_KEPT = 4,		/* pages kept in memory after they reached the file: the hot ones of small databases */
+	RUN = 32		/* neighbouring pages written with one call */
+};
+
+void
+capture_init(struct capture *c, struct shard *s, const unsigned char id[PATHS_ID])
+{
+	memset(c, 0, sizeof *c);
+	c->shard = s;
+	memcpy(c->id, id, PATHS_ID);
+	list_init(&c->journaled);
+	list_init(&c->over);
+	file_init(&c->file);
+}
+
+static void
+overlay_count(struct capture *c, int64_t before)
+{
+	int64_t now = c->overlay.n;
+
+	if (now != before)
+		atomic_fetch_add_explicit(&c->shard->overlay_bytes, (now - before) * (int64_t)sizeof(struct page), memory_order_relaxed);
+}
+
+void
+capture_drop(struct capture *c)
+{
+	int64_t before = c->overlay.n;
+
+	list_del(&c->journaled);
+	list_del(&c->over);
+	file_close(&c->shard->files, &c->file);
+	pages_fini(&c->pending, &c->shard->pool);
+	pages_fini(&c->overlay, &c->shard->pool);
+	overlay_count(c, before);
+}
+
+int
+capture_know(struct capture *c)
+{
+	char path[PATHS_MAX];
+	struct stat st = { 0 };
+
+	if (c->known)
+		return OK;
+	paths_file(path, c->klass, c->id);
+	if (stat(path, &st) != 0 && errno != ENOENT && errno != ENOTDIR)
+		return err_set(ERR_IO, "stat %s: %s", path, strerror(errno));
+	if (st.st_size > (off_t)PAGE_BYTES * INT32_MAX)
+		return err_set(ERR_CORRUPT, "%s is larger than any database can be", path);
+	c->file_size = (uint32_t)((st.st_size + PAGE_BYTES - 1) / PAGE_BYTES);
+	c->size = c->keep = c->committed = c->file_keep = c->file_size;
+	c->known = true;
+	return OK;
+}
+
+/* -- what SQLite sees -- */
+
+static int
+file_page(struct capture *c, uint32_t pgno, unsigned from, unsigned n, void *to)
+{
+	char path[PATHS_MAX];
+	ssize_t got;
+
+	paths_file(path, c->klass, c->id);
+	if (file_open(&c->shard->files, &c->file, path, false) < 0)
+		return err_set(ERR_IO, "open %s: %s", path, strerror(errno));
+	got = disk_read(c->file.fd, to, n, (off_t)pgno * PAGE_BYTES + from);
+	if (got < 0)
+		return err_set(ERR_IO, "read %s: %s", path, strerror(errno));
+	memset((char *)to + got, 0, n - (size_t)got);
+	return OK;
+}
+
+int
+capture_read(struct capture *c, uint32_t pgno, unsigned from, unsigned n, void *to)
+{
+	struct page *p = pages_find(&c->pending, pgno);
+
+	if (!p && pgno < c->keep)
+		p = pages_find(&c->overlay, pgno);
+	if (p) {
+		memcpy(to, p->data + from, n);
+		return OK;
+	}
+	if (pgno < c->keep && pgno < c->file_keep)
+		return file_page(c, pgno, from, n, to);
+	memset(to, 0, n);
+	return OK;
+}
+
+void
+capture_write(struct capture *c, uint32_t pgno, const void *page)
+{
+	struct page *p = pages_find(&c->pending, pgno);
+
+	if (!p) {
+		p = page_get(&c->shard->pool);
+		p->pgno = pgno;
+		pages_add(&c->pending, p);
+	}
+	memcpy(p->data, page, PAGE_BYTES);
+	if (pgno >= c->size)
+		c->size = pgno + 1;
+	c->changed = true;
+}
+
+void
+capture_truncate(struct capture *c, uint32_t size)
+{
+	if (size >= c->size)
+		return;
+	pages_cut(&c->pending, size, &c->shard->pool);
+	c->size = size;
+	if (c->keep > size)
+		c->keep = size;
+	c->changed = true;
+}
+
+void
+capture_wipe(struct capture *c)
+{
+	pages_cut(&c->pending, 0, &c->shard->pool);
+	c->size = c->keep = 0;
+	c->changed = true;
+}
+
+void
+capture_rollback(struct capture *c)
+{
+	if (c->pending.n)
+		pages_cut(&c->pending, 0, &c->shard->pool);
+	c->size = c->keep = c->committed;
+	c->changed = false;
+}
+
+/* -- commit -- */
+
+/* The page as the journal's current segment knows it, or NULL: then it goes in whole. */
+static const unsigned char *
+logged_base(const struct capture *c, uint32_t pgno, uint64_t segment)
+{
+	struct page *old = pgno < c->keep ? pages_find(&c->overlay, pgno) : NULL;
+
+	return old && old->logged == segment ? old->data : NULL;
+}
+
+static bool
+capture_encode(struct capture *c, uint64_t segment, uint64_t *body)
+{
+	struct buf *b = &c->shard->record;
+	struct record r = {
+		.wall_ms = clock_wall_ms(), .keep = c->keep, .size = c->size,
+		.app = c->klass->app, .class_name = c->klass->name, .id = c->id
+	};
+	bool any = c->size != c->committed || c->keep < c->committed;
+	struct page *p;
+
+	buf_clear(b);
+	record_begin(b, &r);
+	for (uint32_t i = 0; (p = pages_next(&c->pending, &i));) {
+		p->changed = record_page(b, p->pgno, logged_base(c, p->pgno, segment), p->data);
+		any |= p->changed;
+	}
+	if (any)
+		record_end(b, body);
+	return any;
+}
+
+/* One pending page becomes the committed one. */
+static void
+page_commit(struct capture *c, struct page *p, uint64_t segment)
+{
+	struct page *old = pages_find(&c->overlay, p->pgno);
+
+	if (old && !p->changed) {
+		page_put(&c->shard->pool, p);
+		return;
+	}
+	p->logged = segment;
+	p->since = old && old->since ? old->since : segment;
+	if (old)
+		page_put(&c->shard->pool, pages_take(&c->overlay, p->pgno));
+	pages_add(&c->overlay, p);
+}
+
+static void
+capture_merge(struct capture *c, uint64_t segment)
+{
+	int64_t before = c->overlay.n;
+	struct page *p;
+
+	if (c->keep < c->committed)
+		pages_cut(&c->overlay, c->keep, &c->shard->pool);
+	if (c->file_keep > c->keep)
+		c->file_keep = c->keep;
+	for (uint32_t i = 0; (p = pages_next(&c->pending, &i));)
+		page_commit(c, p, segment);
+	c->pending.n = 0;
+	if (c->pending.cap > 64) {
+		free(c->pending.slots);
+		c->pending = (struct pages){ 0 };
+	} else {
+		memset(c->pending.slots, 0, c->pending.cap * sizeof *c->pending.slots);
+	}
+	c->committed = c->keep = c->size;
+	c->changed = false;
+	overlay_count(c, before);
+}
+
+/* The overlay must not grow without end: its pages go to the file as soon as they are durable. */
+static int
+capture_limit(struct capture *c)
+{
+	uint64_t bytes = (uint64_t)c->overlay.n * PAGE_BYTES, max = c->shard->store->overlay_max;
+	int rc;
+
+	if (bytes <= max)
+		return OK;
+	if (bytes > 2 * max) {
+		if ((rc = shard_wait(c->shard, c->last_commit)) != OK)
+			return rc;
+		return capture_flush(c, UINT64_MAX, NULL) < 0 ? ERR_STORE : OK;
+	}
+	if (!list_linked(&c->over))
+		list_push(&c->shard->over, &c->over);
+	shard_want(c->shard, c->last_commit);
+	return OK;
+}
+
+int
+capture_commit(struct capture *c, uint64_t *commit)
+{
+	struct journal *j = c->shard->store->journal;
+	uint64_t segment, body;
+	int rc;
+
+	if (!c->changed)
+		return OK;
+	if ((uint64_t)c->pending.n * PAGE_BYTES > RECORD_MAX / 2)
+		return err_set(ERR_LIMIT, "a transaction changed %u pages; one may change at most %u: split it",
+			c->pending.n, (unsigned)(RECORD_MAX / 2 / PAGE_BYTES));
+	do {
+		segment = journal_segment(j);
+		if (!capture_encode(c, segment, &body)) {
+			capture_rollback(c);	/* SQLite wrote what was there already */
+			return OK;
+		}
+		rc = journal_append(j, segment, &c->shard->record, body, &c->last_commit);
+	} while (rc == JOURNAL_ROTATED);
+	if (c->shard->record.cap > 1 << 20)
+		buf_fini(&c->shard->record);
+	if (rc != OK)
+		return rc;
+	*commit = c->last_commit;
+	capture_merge(c, segment);
+	if (!c->since) {
+		c->since = segment;
+		list_push(&c->shard->journaled, &c->journaled);
+	}
+	return capture_limit(c);
+}
+
+/* -- the file -- */
+
+static int
+capture_unlink(struct capture *c, const char *path)
+{
+	struct shard *s = c->shard;
+
+	file_close(&s->files, &c->file);
+	shard_wrote(s, c->klass, c->id);
+	if (unlink(path) != 0 && errno != ENOENT)
+		return failure_set(&s->store->failure, "unlink %s: %s", path, strerror(errno));
+	c->file_size = c->file_keep = 0;
+	return OK;
+}
+
+static int
+capture_open(struct capture *c, const char *path)
+{
+	struct shard *s = c->shard;
+
+	if (file_open(&s->files, &c->file, path, true) >= 0)
+		return OK;
+	if (errno == ENOENT && paths_make(c->klass, c->id[0]) == 0 && file_open(&s->files, &c->file, path, true) >= 0)
+		return OK;
+	return failure_set(&s->store->failure, "open %s to write it: %s", path, strerror(errno));
+}
+
+static int
+capture_resize(struct capture *c, const char *path, uint32_t size)
+{
+	if (ftruncate(c->file.fd, (off_t)size * PAGE_BYTES) != 0)
+		return failure_set(&c->shard->store->failure, "truncate %s: %s", path, strerror(errno));
+	c->file_size = size;
+	return OK;
+}
+
+/* Writes v[0..n) that follow each other. */
+static int
+run_write(struct capture *c, const char *path, struct page **v, uint32_t n)
+{
+	struct iovec iov[RUN];
+	uint32_t end = v[0]->pgno + n;
+
+	for (uint32_t i = 0; i < n; i++)
+		iov[i] = (struct iovec){ v[i]->data, PAGE_BYTES };
+	if (disk_writev(c->file.fd, iov, (int)n, (off_t)v[0]->pgno * PAGE_BYTES) != 0)
+		return failure_set(&c->shard->store->failure, "write %s: %s", path, strerror(errno));
+	for (uint32_t i = 0; i < n; i++)
+		v[i]->since = 0;
+	if (c->file_size < end)
+		c->file_size = end;
+	c->file_keep = c->file_size;	/* what lies between reads as zeros, as it should, or is in the overlay */
+	return OK;
+}
+
+/* Is this page to be written now?  Within the budget everything goes, else only what holds up old segments. */
+static bool
+page_due(const struct page *p, uint64_t upto, bool all)
+{
+	return p->since && (all || p->since <= upto);
+}
+
+static int
+capture_write_pages(struct capture *c, const char *path, uint64_t upto, unsigned *budget)
+{
+	struct page **v = pages_sorted(&c->overlay);
+	uint32_t n = c->overlay.n;
+	bool all = !budget || n <= *budget;
+	int rc = OK;
+
+	for (uint32_t i = 0; i < n && rc == OK && (!budget || *budget);) {
+		uint32_t run = 0;
+
+		while (run < RUN && i + run < n && v[i + run]->pgno == v[i]->pgno + run && page_due(v[i + run], upto, all))
+			run++;
+		if (run == 0) {
+			i++;
+			continue;
+		}
+		rc = run_write(c, path, v + i, run);
+		i += run;
+		if (budget)
+			*budget -= run < *budget ? run : *budget;
+	}
+	free(v);
+	return rc;
+}
+
+static void
+capture_drop_clean(struct capture *c)
+{
+	struct pages kept = { 0 };
+	struct page *p;
+
+	for (uint32_t i = 0; (p = pages_next(&c->overlay, &i));) {
+		if (p->since)
+			pages_add(&kept, p);
+		else
+			page_put(&c->shard->pool, p);
+	}
+	free(c->overlay.slots);
+	c->overlay = kept;
+}
+
+/* After a write: since is now the oldest that is left; the list stays in order. */
+static void
+capture_relist(struct capture *c)
+{
+	struct list *at = c->shard->journaled.prev;
+	struct page *p;
+
+	c->since = 0;
+	for (uint32_t i = 0; (p = pages_next(&c->overlay, &i));)
+		if (p->since && (!c->since || p->since < c->since))
+			c->since = p->since;
+	list_del(&c->journaled);
+	if (!c->since)
+		return;
+	while (at != &c->shard->journaled && container_of(at, struct capture, journaled)->since > c->since)
+		at = at->prev;
+	list_insert(at, &c->journaled);
+}
+
+static int
+capture_fit(struct capture *c, const char *path)
+{
+	int rc = capture_open(c, path);
+
+	/* Cut first: what is past file_keep must read as zeros when the file grows over it again. */
+	if (rc == OK && c->file_size > c->file_keep)
+		rc = capture_resize(c, path, c->file_keep);
+	return rc;
+}
+
+int
+capture_flush(struct capture *c, uint64_t upto, unsigned *budget)
+{
+	int64_t before = c->overlay.n;
+	char path[PATHS_MAX];
+	int rc;
+
+	if (failure_is(&c->shard->store->failure))
+		return failure_err(&c->shard->store->failure);
+	must(c->last_commit <= journal_durable(c->shard->store->journal));
+	if (!c->since)
+		return 1;
+	paths_file(path, c->klass, c->id);
+	if (c->committed == 0) {
+		rc = capture_unlink(c, path);
+	} else {
+		shard_wrote(c->shard, c->klass, c->id);
+		if ((rc = capture_fit(c, path)) == OK)
+			rc = capture_write_pages(c, path, upto, budget);
+		if (rc == OK && c->file_size < c->committed) {
+			rc = capture_resize(c, path, c->committed);
+			c->file_keep = c->file_size;
+		}
+	}
+	if (rc != OK)
+		return rc;
+	if (c->overlay.n > CLEAN_KEPT)
+		capture_drop_clean(c);
+	overlay_count(c, before);
+	capture_relist(c);
+	return !c->since || c->since > upto;
+}

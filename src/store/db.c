@@ -1,0 +1,436 @@
+/* db.c -- one object's database: SQLite's handle, the implicit transaction, sleep; see db.h and handle.h.
+ *
+ *	        db_begin            db_commit
+ *	CLEAN ------------> DIRTY ------------> CLEAN
+ *	                      |  db_rollback
+ *	                      +---------------> CLEAN
+ *
+ * deleteAll closes the handle and wipes the capture; the transaction stays
+ * open (dirty) over whatever handle is opened next, until commit or rollback.
+ */
+#include "store/db.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "store/capture.h"
+#include "store/handle.h"
+#include "store/inside.h"
+#include "store/shard.h"
+#include "store/sql_cache.h"
+#include "store/vfs.h"
+
+enum { CACHE_PAGES = 32, PAGES_MOST = (int)(10ull * 1024 * 1024 * 1024 / PAGE_BYTES) };	/* 10 GiB per object */
+
+struct db {
+	struct capture capture;
+	struct db_parts parts;
+	sqlite3 *handle;
+	sqlite3_stmt *begin, *commit;	/* cached: prepared with the handle */
+	bool begun;			/* BEGIN has run on this handle */
+	bool dirty;			/* an implicit transaction is open */
+	bool wiped;			/* ... in which deleteAll ran: the handle knows nothing of what was before */
+	char *broken;			/* why every call fails from now on */
+	struct buf meta;		/* what db_meta_get() lends */
+	void (*on_dirty)(void *arg);
+	void *arg;
+	struct db_name name;
+};
+
+static const char rolled_back[] = "SQLite query was canceled because the transaction was rolled back.";
+static const char deleted[] = "SQLite query was canceled because the database was deleted.";
+static const char slept[] = "SQLite query was canceled because the object went to sleep.";
+
+struct db *
+db_new(struct shard *s, const struct db_name *name, void (*on_dirty)(void *arg), void *arg)
+{
+	struct db *db = xcalloc(1, sizeof *db);
+
+	capture_init(&db->capture, s, name->id);
+	list_init(&db->parts.cursors);
+	db->on_dirty = on_dirty;
+	db->arg = arg;
+	db->name = *name;
+	return db;
+}
+
+/* -- errors -- */
+
+static int
+db_break(struct db *db, const char *text)
+{
+	if (!db->broken)
+		db->broken = xstrdup(text);
+	return err_set(ERR_STORE, "%s", db->broken);
+}
+
+bool
+db_broken(const struct db *db)
+{
+	return db->broken != NULL;
+}
+
+static bool
+is_critical(int rc)
+{
+	return rc == SQLITE_FULL || rc == SQLITE_IOERR || rc == SQLITE_NOMEM || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
+}
+
+int
+db_fail(struct db *db, int rc)
+{
+	int code = rc & 0xff, extended = db->handle ? sqlite3_extended_errcode(db->handle) : rc;
+	const char *detail = (extended & 0xff) == code && extended != code ? sql_code_name(extended) : NULL;
+	const char *message = db->handle && sqlite3_errcode(db->handle) == code ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
+	int offset = db->handle ? sqlite3_error_offset(db->handle) : -1;
+	char where[32] = "", extra[64] = "";
+	bool undone = db->begun && db->handle && sqlite3_get_autocommit(db->handle);
+
+	if (db->broken)
+		return db_break(db, NULL);
+	if (offset >= 0)
+		snprintf(where, sizeof where, " at offset %d", offset);
+	if (detail)
+		snprintf(extra, sizeof extra, " (extended: %s)", detail);
+	err_set(ERR_STORE, "%s%s: %s%s", message, where, sql_code_name(code), extra);
+	/* undone: SQLite rolled everything back by itself; what the handler wrote before is gone. */
+	if (is_critical(code) || undone) {
+		char *text = xstrdup(err_text());
+
+		db_break(db, text);
+		free(text);
+	}
+	return ERR_STORE;
+}
+
+/* -- the handle -- */
+
+static void
+db_close_handle(struct db *db, const char *why)
+{
+	if (!db->handle)
+		return;
+	sql_orphan_all(db, why);
+	kv_forget(db);
+	sql_forget(db);
+	sqlite3_finalize(db->begin);
+	sqlite3_finalize(db->commit);
+	db->begin = db->commit = NULL;
+	must(sqlite3_close(db->handle) == SQLITE_OK);	/* BUSY: somebody keeps a statement that was to be finalized */
+	db->handle = NULL;
+	db->begun = false;
+	atomic_fetch_sub_explicit(&db->capture.shard->databases, 1, memory_order_relaxed);
+}
+
+static const char setup[] =
+	"PRAGMA locking_mode=EXCLUSIVE;"	/* nobody else writes: no look at the change counter before each read */
+	"PRAGMA journal_mode=MEMORY;"
+	"PRAGMA synchronous=OFF;"		/* the journal thread syncs */
+	"PRAGMA temp_store=MEMORY;"
+	"PRAGMA page_size=4096;";
+
+static int
+handle_set_up(struct db *db)
+{
+	char limits[96];
+	int rc;
+
+	snprintf(limits, sizeof limits, "PRAGMA cache_size=%d;PRAGMA max_page_count=%d;", CACHE_PAGES, PAGES_MOST);
+	sqlite3_extended_result_codes(db->handle, 0);
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	rc = sqlite3_exec(db->handle, setup, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db->handle, limits, NULL, NULL, NULL);
+	sql_guard(db, db->handle);	/* expires what was prepared before it */
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v3(db->handle, "BEGIN", -1, SQLITE_PREPARE_PERSISTENT, &db->begin, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v3(db->handle, "COMMIT", -1, SQLITE_PREPARE_PERSISTENT, &db->commit, NULL);
+	return rc;
+}
+
+/* Finds class and file; no SQLite. */
+static int
+db_know(struct db *db)
+{
+	struct capture *c = &db->capture;
+
+	if (!c->klass && !(c->klass = shard_klass(c->shard, db->name.app, db->name.class_name)))
+		return ERR_ARGUMENT;
+	return capture_know(c);
+}
+
+static int
+db_open_handle(struct db *db)
+{
+	int rc;
+
+	if (db_know(db) != OK)
+		return err_code();
+	vfs_opening = &db->capture;
+	rc = sqlite3_open_v2("db", &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, VFS_NAME);
+	vfs_opening = NULL;
+	if (db->handle)
+		atomic_fetch_add_explicit(&db->capture.shard->databases, 1, memory_order_relaxed);
+	if (rc == SQLITE_OK) {
+		db->parts.trusted = true;
+		rc = handle_set_up(db);
+		db->parts.trusted = false;
+	}
+	if (rc == SQLITE_OK)
+		return OK;
+	db_fail(db, rc);
+	sqlite3_finalize(db->begin);
+	sqlite3_finalize(db->commit);
+	db->begin = db->commit = NULL;
+	if (db->handle)
+		atomic_fetch_sub_explicit(&db->capture.shard->databases, 1, memory_order_relaxed);
+	sqlite3_close(db->handle);
+	db->handle = NULL;
+	return ERR_STORE;
+}
+
+sqlite3 *
+db_handle(struct db *db)
+{
+	if (db->broken) {
+		db_break(db, NULL);
+		return NULL;
+	}
+	if (!db->handle && db_open_handle(db) != OK)
+		return NULL;
+	return db->handle;
+}
+
+struct db_parts *
+db_parts(struct db *db)
+{
+	return &db->parts;
+}
+
+struct buf *
+db_meta_lent(struct db *db)
+{
+	return &db->meta;
+}
+
+/* Steps one of our own statements that gives no rows. */
+static int
+run(struct db *db, sqlite3_stmt *s)
+{
+	int rc;
+
+	db->parts.trusted = true;	/* SQLite may compile it again */
+	rc = sqlite3_step(s);
+	sqlite3_reset(s);
+	db->parts.trusted = false;
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* -- the implicit transaction -- */
+
+static void
+db_soil(struct db *db)
+{
+	if (db->dirty)
+		return;
+	db->dirty = true;
+	db->on_dirty(db->arg);
+}
+
+int
+db_begin(struct db *db)
+{
+	int rc;
+
+	if (db->begun && !db->broken)
+		return OK;
+	if (!db_handle(db))
+		return err_code();
+	if ((rc = run(db, db->begin)) != SQLITE_OK)
+		return db_fail(db, rc);
+	db->begun = true;
+	db_soil(db);
+	return OK;
+}
+
+void
+db_rollback(struct db *db)
+{
+	struct capture *c = &db->capture;
+
+	if (!db->dirty)
+		return;
+	if (db->wiped) {
+		db_close_handle(db, rolled_back);	/* its cache is of the empty database */
+	} else if (db->handle) {
+		sql_orphan_all(db, rolled_back);
+		kv_forget(db);				/* its table may be among what is undone */
+		db->parts.trusted = true;
+		if (!sqlite3_get_autocommit(db->handle) &&
+		    sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
+			db_close_handle(db, rolled_back);
+		db->parts.trusted = false;
+	}
+	capture_rollback(c);
+	db->parts.savepoints = 0;
+	db->begun = db->dirty = db->wiped = false;
+}
+
+/* COMMIT in SQLite: after it, what changed is in the pending pages. */
+static int
+db_commit_sqlite(struct db *db)
+{
+	int rc;
+
+	if (db->broken)
+		return db_break(db, NULL);
+	if (!db->begun)
+		return OK;		/* deleteAll and nothing after it */
+	rc = run(db, db->commit);
+	if (rc != SQLITE_OK)
+		return db_fail(db, rc);
+	db->begun = false;
+	return OK;
+}
+
+int
+db_commit(struct db *db, uint64_t *commit)
+{
+	char *text;
+	int rc;
+
+	if (!db->dirty)
+		return OK;
+	if ((rc = db_commit_sqlite(db)) != OK) {
+		text = xstrdup(err_text());
+		db_rollback(db);
+		err_set(rc, "%s", text);
+		free(text);
+		return rc;
+	}
+	rc = capture_commit(&db->capture, commit);
+	if (rc == OK) {
+		db->parts.savepoints = 0;
+		db->dirty = db->wiped = false;
+		return OK;
+	}
+	/* SQLite believes it has committed, the journal did not take it: this handle must not be used again. */
+	text = xstrdup(err_text());
+	db_break(db, text);
+	db_close_handle(db, text);
+	free(text);
+	capture_rollback(&db->capture);
+	db->parts.savepoints = 0;
+	db->dirty = db->wiped = false;
+	return db_break(db, NULL);
+}
+
+bool
+db_dirty(const struct db *db)
+{
+	return db->dirty;
+}
+
+bool
+db_exists(struct db *db)
+{
+	/* Unreadable: let the caller open it and get the error. */
+	return db_know(db) != OK || db->capture.size > 0 || db->begun;
+}
+
+uint64_t
+db_last_commit(const struct db *db)
+{
+	return db->capture.last_commit;
+}
+
+int
+db_delete_all(struct db *db)
+{
+	if (db->broken)
+		return db_break(db, NULL);
+	if (db->parts.savepoints > 0)
+		return err_set(ERR_STORE, "Cannot call deleteAll() within a transaction");
+	if (db_know(db) != OK)
+		return err_code();
+	db_close_handle(db, deleted);
+	if (db->capture.size == 0 && !db->dirty)
+		return OK;
+	capture_wipe(&db->capture);
+	db->wiped = true;
+	db_soil(db);
+	return OK;
+}
+
+/* -- sleep -- */
+
+static int
+db_settle(struct capture *c)
+{
+	int rc;
+
+	if (!c->since)
+		return OK;
+	if ((rc = shard_wait(c->shard, c->last_commit)) != OK)
+		return rc;
+	rc = capture_flush(c, UINT64_MAX, NULL);
+	return rc < 0 ? rc : OK;
+}
+
+int
+db_free(struct db **dbp)
+{
+	struct db *db = *dbp;
+	int rc;
+
+	db_close_handle(db, slept);
+	capture_rollback(&db->capture);
+	rc = db_settle(&db->capture);
+	capture_drop(&db->capture);
+	sql_orphan_all(db, slept);
+	buf_fini(&db->meta);
+	free(db->broken);
+	free(db);
+	*dbp = NULL;
+	return rc;
+}
+
+/* -- small questions -- */
+
+static int
+pragma(struct db *db, sqlite3 *h, const char *text, sqlite3_int64 *value)
+{
+	sqlite3_stmt *s;
+	int rc;
+
+	db->parts.trusted = true;
+	rc = sqlite3_prepare_v2(h, text, -1, &s, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW)
+		*value = sqlite3_column_int64(s, 0);
+	db->parts.trusted = false;
+	sqlite3_finalize(s);
+	return rc == SQLITE_ROW ? OK : db_fail(db, rc);
+}
+
+int
+db_size(struct db *db, uint64_t *bytes)
+{
+	sqlite3_int64 pages, unused;
+	sqlite3 *h;
+	int rc;
+
+	*bytes = 0;
+	if (!db->broken && !db_exists(db))
+		return OK;
+	if (!(h = db_handle(db)))
+		return err_code();
+	if ((rc = pragma(db, h, "PRAGMA page_count", &pages)) != OK ||
+	    (rc = pragma(db, h, "PRAGMA freelist_count", &unused)) != OK)
+		return rc;
+	*bytes = (uint64_t)(pages - unused) * PAGE_BYTES;
+	return OK;
+}

@@ -1,0 +1,31 @@
+/* unsynced.h -- database files that were written but not yet synced.
+ *
+ * A shard adds one entry of 40 bytes each time it writes (or removes) a file;
+ * the checkpoint thread takes the whole list, syncs the files and the
+ * directories above them, and only then lets journal segments go.  An object
+ * that slept leaves nothing else in memory.
+ *
+ * Thread: the list is its owner's; see shard.h for the hand-over.
+ */
+#ifndef DREY_STORE_UNSYNCED_H
+#define DREY_STORE_UNSYNCED_H
+
+#include <stddef.h>
+
+#include "store/failure.h"
+#include "store/paths.h"
+
+struct unsynced_block;
+
+struct unsynced {
+	struct unsynced_block *blocks;	/* newest first */
+	size_t n;
+};
+
+void unsynced_add(struct unsynced *, const struct klass *, const unsigned char id[PATHS_ID]);
+void unsynced_move(struct unsynced *to, struct unsynced *from);
+void unsynced_fini(struct unsynced *);
+/* fdatasyncs every file, fsyncs every directory up to data_dir; empties the list.  ERR_STORE: failure_set(). */
+int unsynced_sync(struct unsynced *, const char *data_dir, struct failure *);
+
+#endif
