@@ -1,0 +1,209 @@
+"""The class: rows A2-*."""
+
+import re
+import threading
+import time
+
+from drey import SLOW, eventually
+from kit import KIT, call, export, refused
+
+LIFE = KIT + """
+local Life = DurableObject:extend "Life"
+function Life:constructor(ctx, env)
+	self:super(ctx, env)
+	self.n = 0
+	console.log("constructed", ctx.id.name)
+end
+function Life:touch() self.n = self.n + 1; return self.n end
+function Life:_secret() return "secret" end
+routes["/stub"] = function(_, env) env.LIFE:getByName("only-a-stub"); return Response.new "stub" end
+""" + export("Life")
+
+
+def births(d, name):
+    return len(re.findall(rf"constructed {name}\b", d.log()))
+
+
+def test_A2_01_an_instance_is_made_on_the_first_call_only(drey):
+    d = drey(LIFE, bindings={"LIFE": "Life"})
+    assert births(d, "a") == 0
+    assert call(d, "LIFE", "a", "touch") == 1
+    assert call(d, "LIFE", "a", "touch") == 2
+    assert births(d, "a") == 1
+
+
+def test_A2_02_the_constructor_runs_at_each_wake_and_not_for_a_stub(drey):
+    d = drey(LIFE, bindings={"LIFE": "Life"}, limits={"idle_hibernate": "50ms"})
+    assert d.get("/stub").text == "stub"
+    for n in (1, 2, 3):
+        # Alone again after 50 ms of idling: the count in memory starts anew with each constructor.
+        eventually(lambda: call(d, "LIFE", "a", "touch") == 1 and births(d, "a") >= n, what="a new instance")
+    assert births(d, "only-a-stub") == 0
+
+
+def test_A2_03_super_must_come_first(drey):
+    bad = KIT + """
+    local Bad = DurableObject:extend "Bad"
+    function Bad:constructor(ctx, env)
+    	self.x = self.ctx.id
+    	self:super(ctx, env)
+    end
+    function Bad:hi() return "hi" end
+    """ + export("Bad")
+    d = drey(bad, bindings={"BAD": "Bad"})
+    line = 1 + bad[: bad.index("self.x =")].count("\n")
+    with refused(f"worker.lua:{line}:", "self:super(ctx, env)"):
+        call(d, "BAD", "a", "hi")
+    d.write("worker.lua", bad.replace("self.x = self.ctx.id", ""))
+    d.restart()
+    assert call(d, "BAD", "a", "hi") == "hi"
+
+
+def test_A2_03_a_class_without_a_constructor_has_ctx_and_env(drey):
+    lua = KIT + """
+    local Plain = DurableObject:extend "Plain"
+    function Plain:see() return { self.ctx.id:toString(), self.env.WORD } end
+    """ + export("Plain")
+    d = drey(lua, bindings={"PLAIN": "Plain"}, vars={"WORD": "hello"})
+    hexid, word = call(d, "PLAIN", "a", "see")
+    assert re.fullmatch("[0-9a-f]{64}", hexid) and word == "hello"
+
+
+BLOCK = KIT + """
+local Slow = DurableObject:extend "Slow"
+function Slow:constructor(ctx, env)
+	self:super(ctx, env)
+	ctx:blockConcurrencyWhile(function()
+		self.v = ctx.storage:get "k" or 41
+		sleep(200)
+		self.v = self.v + 1
+	end)
+end
+function Slow:fetch() return Response.new(tostring(self.v)) end
+routes["/slow"] = function(request, env) return env.SLOW:getByName("one"):fetch(request) end
+""" + export("Slow")
+
+
+def test_A2_04_block_concurrency_while_holds_all_events(drey, worker_threads):
+    d = drey(BLOCK, bindings={"SLOW": "Slow"}, worker_threads=worker_threads)
+    start = time.monotonic()
+    replies, times = d.storm(["/slow"] * 10, connections=10), time.monotonic() - start
+    assert [r.text for r in replies] == ["42"] * 10
+    assert times >= 0.2
+    # All of them, not only the first: nobody was answered before the 200 ms were over.
+    seen = []
+
+    def one():
+        begin = time.monotonic()
+        seen.append((d.get("/slow").text, time.monotonic() - begin))
+
+    d.restart()
+    threads = [threading.Thread(target=one) for _ in range(10)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert [text for text, _ in seen] == ["42"] * 10
+    assert max(took for _, took in seen) >= 0.2
+
+
+def test_A2_05_block_concurrency_while_gives_the_value_and_a_failure_resets(drey):
+    lua = KIT + """
+    local B = DurableObject:extend "B"
+    function B:constructor(ctx, env) self:super(ctx, env); self.n = 0 end
+    function B:value()
+    	self.n = self.n + 1
+    	local a, b = self.ctx:blockConcurrencyWhile(function() sleep(1); return "one", "two" end)
+    	return { a, b, self.n }
+    end
+    function B:fail()
+    	pcall(function()
+    		self.ctx:blockConcurrencyWhile(function() sleep(50); error "the callback failed" end)
+    	end)
+    	return "caught it"
+    end
+    """ + export("B")
+    d = drey(lua, bindings={"B": "B"})
+    assert call(d, "B", "a", "value") == ["one", "two", 1]
+    failures = []
+
+    def waiting(method):
+        with refused("the callback failed") as seen:
+            call(d, "B", "a", method)
+        failures.append(seen.error)
+
+    threads = [threading.Thread(target=waiting, args=("fail",))]
+    threads[0].start()
+    time.sleep(0.02)  # only so that some arrive while it is blocked; whoever comes later meets the new instance
+    threads[0].join()
+    assert failures[0].get("durableObjectReset") is True
+    assert call(d, "B", "a", "value") == ["one", "two", 1]
+
+
+def test_A2_06_a_block_that_lasts_too_long_resets(drey):
+    lua = KIT + """
+    local B = DurableObject:extend "B"
+    function B:hang() self.ctx:blockConcurrencyWhile(function() sleep(60000) end) end
+    function B:hi() return "hi" end
+    """ + export("B")
+    d = drey(lua, bindings={"B": "B"}, limits={"block_timeout": "300ms"})
+    start = time.monotonic()
+    with refused("blockConcurrencyWhile"):
+        call(d, "B", "a", "hang")
+    assert 0.3 <= time.monotonic() - start < 2 * SLOW
+    assert call(d, "B", "a", "hi") == "hi"
+
+
+def test_A2_07_public_methods_are_rpc_methods(drey):
+    d = drey(LIFE, bindings={"LIFE": "Life"})
+    assert call(d, "LIFE", "a", "touch") == 1
+    with refused("_secret"):
+        call(d, "LIFE", "a", "_secret")
+
+
+def test_A2_08_the_fetch_handler_passes_status_headers_and_body(drey):
+    lua = """
+    local F = DurableObject:extend "F"
+    function F:fetch(request)
+    	return Response.new("made of " .. request:text(), {
+    		status = 418, headers = { ["X-Kind"] = "teapot", ["Content-Type"] = "text/x-tea" },
+    	})
+    end
+    return { F = F, fetch = function(request, env) return env.F:getByName("a"):fetch(request) end }
+    """
+    d = drey(lua, bindings={"F": "F"})
+    r = d.post("/", b"clay\0\xff")
+    assert (r.status, r.body) == (418, b"made of clay\0\xff")
+    assert r.header("x-kind") == "teapot" and r.header("content-type") == "text/x-tea"
+
+
+def test_A2_09_ctx_has_id_storage_wait_until_and_env(drey):
+    lua = KIT + """
+    local C = DurableObject:extend "C"
+    function C:see()
+    	self.ctx:waitUntil(function() sleep(50); self.ctx.storage:put("later", "done") end)
+    	return { self.ctx.id:toString(), self.ctx.id.name, type(self.ctx.storage), self.env.WORD }
+    end
+    function C:later() return self.ctx.storage:get "later" end
+    routes["/id"] = function(_, env) return Response.new(env.C:idFromName("a"):toString()) end
+    """ + export("C")
+    d = drey(lua, bindings={"C": "C"}, vars={"WORD": "w"})
+    hexid = d.get("/id").text
+    assert call(d, "C", "a", "see") == [hexid, "a", "table", "w"]
+    eventually(lambda: call(d, "C", "a", "later") == "done", what="the work of waitUntil")
+
+
+def test_A2_10_fields_live_in_memory_and_are_lost_with_it(drey):
+    d = drey(LIFE, bindings={"LIFE": "Life"}, limits={"idle_hibernate": "300ms"})
+    assert call(d, "LIFE", "a", "touch") == 1
+    assert call(d, "LIFE", "a", "touch") == 2
+    # Three ticks of the idle clock without a call, then: gone.
+    d.wait_log("constructed a")
+    before = births(d, "a")
+
+    def gone():
+        time.sleep(0.7)
+        return call(d, "LIFE", "a", "touch") == 1
+
+    eventually(gone, within=10, what="a fresh instance")
+    assert births(d, "a") > before

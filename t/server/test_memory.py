@@ -1,0 +1,111 @@
+"""What things cost. Sizes, not speed; not with sanitizers, which change both."""
+
+import re
+import subprocess
+import time
+
+import pytest
+
+OBJECTS = """
+local M = DurableObject:extend "M"
+function M:touch() return 1 end
+function M:count()
+	local n = (self.ctx.storage:get "n" or 0) + 1
+	self.ctx.storage:put("n", n)
+	return n
+end
+return { M = M, fetch = function(request, env)
+	local verb, from, to = request.url:match "//[^/]+/(%w+)/?(%d*)/?(%d*)"
+	if verb == "hello" then return Response.new "hello" end
+	for i = tonumber(from), tonumber(to) do
+		local stub = env.M:getByName("object " .. i)
+		stub[verb](stub)
+	end
+	collectgarbage()
+	return Response.new "done"
+end }
+"""
+
+ONE = {"M": "M"}
+
+
+def run(d, verb, n, step=500):
+    replies = d.storm([f"/{verb}/{i}/{min(i + step, n) - 1}" for i in range(0, n, step)], connections=8, timeout=60)
+    assert all(getattr(r, "text", None) == "done" for r in replies), replies[:2]
+
+
+def settled_rss(d):
+    """RSS once it has not fallen for a while."""
+    lowest, since = d.rss_kb(), time.monotonic()
+    while time.monotonic() - since < 1.5:
+        time.sleep(0.1)
+        now = d.rss_kb()
+        if now < lowest - 64:
+            lowest, since = now, time.monotonic()
+    return lowest
+
+
+@pytest.mark.plain_only
+@pytest.mark.limit(180)
+@pytest.mark.parametrize("verb", ["touch", "count"])
+def test_objects_that_came_and_went_leave_at_most_64_bytes_each(drey, verb):
+    d = drey(OBJECTS, bindings=ONE, worker_threads=1, limits={"idle_hibernate": "20ms"})
+    run(d, verb, 20000)  # tables, pools and caches reach their size
+    before = settled_rss(d)
+    run(d, verb, 100000)
+    grown = settled_rss(d) - before
+    print(f"{verb}: {grown} KB more after 100,000 objects")
+    assert grown * 1024 <= 64 * 100000, f"{grown} KB for 100,000 objects"
+    assert d.descriptors() < 100
+
+
+@pytest.mark.plain_only
+@pytest.mark.limit(120)
+def test_an_awake_object_with_an_open_database_costs_at_most_40_kb(drey):
+    d = drey(OBJECTS, bindings=ONE, worker_threads=1, limits={"idle_hibernate": "10m"})
+    run(d, "count", 200)
+    before = settled_rss(d)
+    run(d, "count", 10200)
+    cost = (settled_rss(d) - before) / 10000
+    print(f"an awake object with a database: {cost:.1f} KB")
+    assert cost <= 40
+
+
+@pytest.mark.plain_only
+def test_an_idle_server_with_one_app_has_at_most_15_mb_and_starts_in_20_ms(drey):
+    d = drey(OBJECTS, bindings=ONE, start=False)
+    took = []
+    for _ in range(10):
+        start = time.monotonic()
+        d.start(ready=False)
+        while True:
+            try:
+                if d.get("/hello", timeout=1).status == 200:
+                    break
+            except OSError:
+                assert d.running() and time.monotonic() - start < 5
+                time.sleep(0.0005)
+        took.append((time.monotonic() - start) * 1000)
+        rss = d.rss_kb()
+        d.stop()
+    took.sort()
+    print(f"start to first reply: median {took[5]:.1f} ms, best {took[0]:.1f} ms; RSS {rss} KB")
+    assert rss <= 15 * 1024
+    # The best of ten: a busy machine can only add to it.
+    assert took[0] <= 20
+
+
+@pytest.mark.plain_only
+def test_an_idle_server_uses_no_processor(drey):
+    d = drey(OBJECTS, bindings=ONE)
+    d.get("/hello")
+    before = d.cpu_seconds()
+    time.sleep(2)
+    assert d.cpu_seconds() - before <= 0.04
+
+
+def test_the_server_lists_no_leftover_threads(drey):
+    d = drey(OBJECTS, bindings=ONE, worker_threads=3)
+    with open(f"/proc/{d.pid}/status", encoding="ascii") as f:
+        threads = int(re.search(r"Threads:\s+(\d+)", f.read()).group(1))
+    assert threads <= 3 + 1 + 2, subprocess.run(["ps", "-T", "-p", str(d.pid)], capture_output=True, text=True).stdout
