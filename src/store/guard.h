@@ -1,0 +1,38 @@
+/* guard.h -- what the authorizer saw while a statement was prepared.
+ *
+ * SQLite calls the authorizer during sqlite3_prepare_v3() with names and a
+ * verdict to give; sql.c wants to know more afterwards.  So the guard writes
+ * it down here, and sql.c clears it before each statement.
+ *
+ * Private to src/store.  Lives in: struct sql_cache.  Thread: the owning worker only.
+ */
+#ifndef DREY_STORE_GUARD_H
+#define DREY_STORE_GUARD_H
+
+#include <stdbool.h>
+
+#include "base/str.h"
+
+enum guard_denial {
+	GUARD_NOTHING,
+	GUARD_TRANSACTION,	/* BEGIN, COMMIT, ROLLBACK, SAVEPOINT, RELEASE */
+	GUARD_RESERVED,		/* a name that begins with _cf_ */
+	GUARD_PRAGMA, GUARD_PRAGMA_ARGUMENT,
+	GUARD_FUNCTION, GUARD_MODULE, GUARD_TABLE, GUARD_TEMP, GUARD_ATTACH,
+};
+
+struct guard_seen {
+	enum guard_denial denial;	/* the first one */
+	char name[64];			/* what was denied, cut to fit */
+	bool alters;			/* ALTER TABLE: its new name must be checked with guard_rename() */
+	bool pragma;			/* acts while it is prepared, so it must not be cached */
+	bool writes;			/* sqlite3_stmt_readonly() calls it a reader, but it is not */
+};
+
+/* Finds the new name of an ALTER TABLE ... RENAME TO, which SQLite's authorizer is not told.
+ * true: a reserved name, written down in seen. */
+bool guard_rename(struct str sql, struct guard_seen *seen);
+/* A sentence that says what to write instead, or "". Writes it to out. */
+void guard_explain(const struct guard_seen *, struct buf *out);
+
+#endif
