@@ -41,6 +41,12 @@ struct var_conf {		/* vars { GREETING "hi"; } */
 	struct var_conf *next;
 };
 
+struct source_conf {		/* source extra.lua; files loaded beside main */
+	const char *path;	/* relative to root */
+	struct place at;
+	struct source_conf *next;
+};
+
 struct limits_conf {
 	uint64_t kv_key;		/* bytes of a key */
 	uint64_t kv_value;		/* bytes of an encoded value */
@@ -56,8 +62,11 @@ struct limits_conf {
 struct app_conf {		/* app counter { ... } */
 	const char *name;
 	const char *root;	/* folder of the app's Lua files */
+	struct place root_at;	/* the app's own place where root is not written */
 	const char *main;	/* relative to root */
 	struct place main_at;
+	struct source_conf *sources;
+	const char *compatibility_date;	/* "2025-11-23", or NULL; checked for its form, kept */
 	struct binding_conf *bindings;
 	struct class_conf *classes;
 	struct var_conf *vars;
@@ -75,12 +84,13 @@ struct location_conf {		/* location /counter/ { app counter; }   location = / { 
 	struct app_conf *app;	/* one of app ... */
 	const char *root;	/* ... or static files below root (path appended as in nginx's root) */
 	const char *alias;	/* ... or static files with the prefix replaced (nginx's alias) */
+	struct place content_at;	/* of that app, root or alias */
 	struct place at;
 	struct location_conf *next;
 };
 
 struct listen_conf {		/* listen 8787;  listen 127.0.0.1:8787;  listen [::1]:8787; */
-	const char *host;	/* "127.0.0.1" unless written: safe by default */
+	const char *host;	/* an IPv4 or IPv6 address, no brackets; "127.0.0.1" unless written: safe by default */
 	int port;
 	struct place at;
 	struct listen_conf *next;
@@ -88,7 +98,7 @@ struct listen_conf {		/* listen 8787;  listen 127.0.0.1:8787;  listen [::1]:8787
 
 struct server_conf {
 	struct listen_conf *listens;
-	const char **names;	/* server_name, lower case, NULL-ended; none = any host */
+	const char **names;	/* server_name, lower case, NULL-ended; none = any host; "*.x.org" = any below, "_" = any */
 	struct location_conf *locations;	/* longest prefix first, exact before all */
 	uint64_t client_max_body_size;		/* bytes; 413 above */
 	uint64_t client_header_size;		/* bytes of request line and headers; 431 above */
@@ -122,7 +132,11 @@ void settings_free(struct settings **);
 void settings_print(const struct settings *, struct buf *out);	/* drey -T: the whole configuration, defaults included, as a file that parses */
 struct app_conf *settings_app(const struct settings *, const char *name);
 
-/* route.c: which location serves this host and path?  host may carry a port. NULL: none (404). */
+/* route.c: which location serves this host and path?  host may carry a port; path is decoded, without
+ * the query.  NULL: none (404).  Borrows nothing. */
 const struct location_conf *route_find(const struct settings *, int port, struct str host, struct str path);
+
+/* The server whose limits hold for a request that names this host.  NULL: none listens on the port. */
+const struct server_conf *route_server(const struct settings *, int port, struct str host);
 
 #endif

@@ -1,0 +1,215 @@
+/* directives.c -- the table.
+ *
+ * Bounds keep out what cannot be meant, not what is unwise; defaults are
+ * generous where a hosted platform's number served only the platform.
+ */
+#include "conf/directives.h"
+
+#include "conf/parse.h"
+#include "conf/settings.h"
+#include "conf/values.h"
+
+#define KB (INT64_C(1) << 10)
+#define MB (INT64_C(1) << 20)
+#define GB (INT64_C(1) << 30)
+#define TB (INT64_C(1) << 40)
+#define SECOND INT64_C(1000)
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+
+/* Where the value lands. */
+#define TO(type, field) .offset = offsetof(struct type, field)
+#define BOUNDS(low, high) .least = (low), .most = (high)
+#define ONE .min = 1, .max = 1
+
+const struct directive directives[] = {
+	{ "include", IN_ANY, ONE, .set = set_include, .print = print_nothing, .repeat = true, .reloadable = true,
+	  .write = "include conf.d/*.conf;",
+	  .help = "Reads another file here; its path is relative to this file." },
+
+	/* the server as a whole */
+	{ "worker_threads", IN_MAIN, ONE, BOUNDS(1, 1024), .initial = "auto", .set = set_worker_threads,
+	  .print = print_worker_threads, .write = "worker_threads auto;",
+	  .help = "Threads that run objects and connections; auto is one per processor." },
+	{ "data_dir", IN_MAIN, ONE, VALUE_TEXT, TO(settings, data_dir), .initial = "data", .write = "data_dir data;",
+	  .help = "The folder of everything objects store; one server owns it." },
+	{ "error_log", IN_MAIN, .min = 1, .max = 2, .initial = "stderr info", .set = set_error_log,
+	  .print = print_error_log, .reloadable = true, .write = "error_log stderr info;",
+	  .help = "A file or stderr, and the least level written: error, warn, info or debug." },
+	{ "access_log", IN_MAIN, ONE, .initial = "off", .set = set_access_log, .print = print_access_log,
+	  .reloadable = true, .write = "access_log logs/access.log;",
+	  .help = "A file, stdout, or off: one line per answered request." },
+	{ "pid", IN_MAIN, ONE, VALUE_TEXT, TO(settings, pid), .write = "pid drey.pid;",
+	  .help = "A file that holds the server's process id while it runs." },
+	{ "journal_segment", IN_MAIN, ONE, VALUE_SIZE, BOUNDS(64 * KB, 16 * GB), TO(settings, journal_segment),
+	  .initial = "64m", .write = "journal_segment 64m;", .help = "The size of one file of the journal." },
+	{ "open_files", IN_MAIN, ONE, VALUE_NUMBER, BOUNDS(4, 1000000), TO(settings, open_files), .initial = "1024",
+	  .write = "open_files 1024;", .help = "Database files kept open at most; others are reopened on need." },
+	{ "overlay_max", IN_MAIN, ONE, VALUE_SIZE, BOUNDS(64 * KB, 16 * GB), TO(settings, overlay_max),
+	  .initial = "16m", .write = "overlay_max 16m;",
+	  .help = "Changed pages one object may hold in memory before they go to its file." },
+	{ "shutdown_timeout", IN_MAIN, ONE, VALUE_TIME, BOUNDS(0, HOUR), TO(settings, shutdown_timeout_ms),
+	  .initial = "30s", .reloadable = true, .write = "shutdown_timeout 30s;",
+	  .help = "How long a graceful stop waits for requests in flight." },
+
+	/* app NAME { } */
+	{ "app", IN_MAIN, .opens = IN_APP, ONE, .set = set_app, .print = print_apps, .repeat = true, .reloadable = true,
+	  .write = "app counter { root apps/counter; main counter.lua; }", .help = "Declares an app: Lua files that belong together." },
+	{ "root", IN_APP, ONE, VALUE_TEXT, TO(app_conf, root), .initial = ".", .set = set_app_root, .reloadable = true,
+	  .write = "root apps/counter;", .help = "The folder of the app's Lua files." },
+	{ "main", IN_APP, ONE, VALUE_TEXT, TO(app_conf, main), .set = set_main, .reloadable = true,
+	  .write = "main counter.lua;", .help = "The app's first file, in root; it returns the handler of requests." },
+	{ "source", IN_APP, .min = 1, .max = ARGS_MAX, .set = set_source, .print = print_sources, .repeat = true,
+	  .reloadable = true, .write = "source room.lua;", .help = "More files of the app, in root, that return classes." },
+	{ "compatibility_date", IN_APP, ONE, VALUE_TEXT, TO(app_conf, compatibility_date),
+	  .set = set_compatibility_date, .reloadable = true, .write = "compatibility_date 2025-11-23;",
+	  .help = "The day whose behaviour the app was written for." },
+	{ "dev_errors", IN_APP, ONE, VALUE_FLAG, TO(app_conf, dev_errors), .initial = "off", .reloadable = true,
+	  .write = "dev_errors on;", .help = "Answers to failed requests carry the traceback." },
+	{ "durable_objects", IN_APP, .opens = IN_OBJECTS, .set = set_same, .print = print_bindings, .reloadable = true,
+	  .write = "durable_objects { binding COUNTER class_name=Counter; }", .help = "The classes the app can reach." },
+	{ "binding", IN_OBJECTS, .min = 2, .max = 2, .set = set_binding, .repeat = true, .reloadable = true,
+	  .write = "binding COUNTER class_name=Counter;", .help = "env.COUNTER reaches the objects of class Counter." },
+	{ "migrations", IN_APP, .opens = IN_MIGRATIONS, .set = set_same, .print = print_migrations, .reloadable = true,
+	  .write = "migrations { v1 { new_sqlite_classes Counter; } }", .help = "The life of the app's classes, step by step." },
+	{ NULL, IN_MIGRATIONS, .opens = IN_MIGRATION, .set = set_migration, .repeat = true, .reloadable = true,
+	  .write = "v1 { new_sqlite_classes Counter; }", .help = "One step; its tag is never used again." },
+	{ "new_sqlite_classes", IN_MIGRATION, .min = 1, .max = ARGS_MAX, .set = set_new_classes, .repeat = true,
+	  .reloadable = true, .write = "new_sqlite_classes Counter;", .help = "Classes that begin with this step, with SQL." },
+	{ "new_classes", IN_MIGRATION, .min = 1, .max = ARGS_MAX, .set = set_new_classes, .repeat = true,
+	  .reloadable = true, .write = "new_sqlite_classes Counter;",
+	  .help = "Classes that begin with this step, without SQL; better: new_sqlite_classes." },
+	{ "vars", IN_APP, .opens = IN_VARS, .set = set_same, .print = print_vars, .reloadable = true,
+	  .write = "vars { GREETING \"hi\"; }", .help = "Texts the app finds in env." },
+	{ NULL, IN_VARS, ONE, .set = set_var, .repeat = true, .reloadable = true, .write = "GREETING \"hi\";",
+	  .help = "One text: env.GREETING." },
+
+	/* limits { } */
+	{ "limits", IN_APP, .opens = IN_LIMITS, .set = set_limits, .print = print_limits, .reloadable = true,
+	  .write = "limits { storage 10g; }", .help = "What one object, message or VM of the app may use." },
+	{ "kv_key", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(1, MB), TO(limits_conf, kv_key), .initial = "2k",
+	  .reloadable = true, .write = "kv_key 2k;", .help = "Bytes of a key." },
+	{ "kv_value", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(1, GB), TO(limits_conf, kv_value), .initial = "2m",
+	  .reloadable = true, .write = "kv_value 2m;", .help = "Bytes of a value as it is stored." },
+	{ "kv_batch", IN_LIMITS, ONE, VALUE_NUMBER, BOUNDS(1, 1000000), TO(limits_conf, kv_batch), .initial = "128",
+	  .reloadable = true, .write = "kv_batch 128;", .help = "Keys in one get, put or delete." },
+	{ "storage", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(64 * KB, 256 * TB), TO(limits_conf, storage), .initial = "10g",
+	  .reloadable = true, .write = "storage 10g;", .help = "Bytes of one object's database." },
+	{ "memory", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(MB, TB), TO(limits_conf, memory), .initial = "256m",
+	  .reloadable = true, .write = "memory 256m;", .help = "Bytes of one Lua VM." },
+	{ "rpc_message", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(KB, GB), TO(limits_conf, rpc_message), .initial = "32m",
+	  .reloadable = true, .write = "rpc_message 32m;", .help = "Bytes of the arguments or the result of one call." },
+	{ "mailbox", IN_LIMITS, ONE, VALUE_NUMBER, BOUNDS(1, 10000000), TO(limits_conf, mailbox), .initial = "10000",
+	  .reloadable = true, .write = "mailbox 10000;", .help = "Events that may wait for one object." },
+	{ "idle_hibernate", IN_LIMITS, ONE, VALUE_TIME, BOUNDS(0, 365 * DAY), TO(limits_conf, idle_hibernate_ms),
+	  .initial = "10s", .reloadable = true, .write = "idle_hibernate 10s;",
+	  .help = "An object idle this long goes to sleep." },
+	{ "block_timeout", IN_LIMITS, ONE, VALUE_TIME, BOUNDS(1, DAY), TO(limits_conf, block_timeout_ms),
+	  .initial = "30s", .reloadable = true, .write = "block_timeout 30s;",
+	  .help = "How long blockConcurrencyWhile may take." },
+
+	/* server { } */
+	{ "server", IN_MAIN, .opens = IN_SERVER, .set = set_server, .print = print_servers, .repeat = true,
+	  .reloadable = true, .write = "server { listen 8787; location / { app counter; } }",
+	  .help = "Addresses to listen on, and what is served there." },
+	{ "listen", IN_SERVER, ONE, .set = set_listen, .print = print_listens, .repeat = true, .reloadable = true,
+	  .write = "listen 8787;", .help = "[address:]port; the address is 127.0.0.1 unless written, * is any." },
+	{ "server_name", IN_SERVER, .min = 1, .max = ARGS_MAX, .set = set_server_name, .print = print_server_names,
+	  .repeat = true, .reloadable = true, .write = "server_name example.org www.example.org;",
+	  .help = "Hosts served here; any host when there is none." },
+	{ "client_max_body_size", IN_SERVER, ONE, VALUE_SIZE, BOUNDS(1, TB), TO(server_conf, client_max_body_size),
+	  .initial = "32m", .reloadable = true, .write = "client_max_body_size 32m;",
+	  .help = "Bytes of a request's body; 413 above." },
+	{ "client_header_size", IN_SERVER, ONE, VALUE_SIZE, BOUNDS(KB, 256 * KB), TO(server_conf, client_header_size),
+	  .initial = "64k", .reloadable = true, .write = "client_header_size 64k;",
+	  .help = "Bytes of a request's line and headers; 431 above." },
+	{ "client_timeout", IN_SERVER, ONE, VALUE_TIME, BOUNDS(10, DAY), TO(server_conf, client_timeout_ms),
+	  .initial = "30s", .reloadable = true, .write = "client_timeout 30s;",
+	  .help = "A request's head and body must arrive within this time." },
+	{ "keepalive_timeout", IN_SERVER, ONE, VALUE_TIME, BOUNDS(0, DAY), TO(server_conf, keepalive_timeout_ms),
+	  .initial = "75s", .reloadable = true, .write = "keepalive_timeout 75s;",
+	  .help = "How long a connection may wait for its next request." },
+	{ "location", IN_SERVER, .opens = IN_LOCATION, .min = 1, .max = 2, .set = set_location, .print = print_locations,
+	  .repeat = true, .reloadable = true, .write = "location / { app counter; }",
+	  .help = "[=] /path: what serves paths that begin with this one, or are exactly it." },
+	{ "app", IN_LOCATION, ONE, .set = set_location_app, .print = print_location_app, .repeat = true,
+	  .reloadable = true, .write = "app counter;", .help = "The app that answers." },
+	{ "root", IN_LOCATION, ONE, VALUE_TEXT, TO(location_conf, root), .set = set_location_files, .repeat = true,
+	  .reloadable = true, .write = "root public;", .help = "Files: this folder with the whole path behind it." },
+	{ "alias", IN_LOCATION, ONE, VALUE_TEXT, TO(location_conf, alias), .set = set_location_files, .repeat = true,
+	  .reloadable = true, .write = "alias public/;", .help = "Files: this folder in place of the location's path." },
+};
+
+const size_t directives_n = sizeof(directives) / sizeof(directives[0]);
+
+/* ---- looking up ---- */
+
+#define each_row(d) for (const struct directive *d = directives; d < directives + directives_n; d++)
+
+const struct directive *
+directive_find(const char *name, unsigned context)
+{
+	const struct directive *any = NULL;
+
+	each_row (d) {
+		if (!(d->contexts & context))
+			continue;
+		if (!d->name)
+			any = d;
+		else if (strcmp(d->name, name) == 0)
+			return d;
+	}
+	return any;
+}
+
+unsigned
+directive_contexts(const char *name)
+{
+	unsigned contexts = 0;
+
+	each_row (d)
+		if (d->name && strcmp(d->name, name) == 0)
+			contexts |= d->contexts;
+	return contexts;
+}
+
+const struct directive *
+directive_nearest(const char *name, unsigned context)
+{
+	const struct directive *best = NULL;
+	unsigned best_score = 0;
+
+	each_row (d) {
+		unsigned score;
+
+		if (!d->name)
+			continue;
+		score = 2 * value_distance(name, d->name);
+		if (score > 2 * (strlen(d->name) + 2) / 3)	/* one letter in three may be wrong */
+			continue;
+		score += !(d->contexts & context);
+		if (!best || score < best_score) {
+			best = d;
+			best_score = score;
+		}
+	}
+	return best;
+}
+
+const char *
+directive_context_name(unsigned context)
+{
+	static const struct {
+		unsigned context;
+		const char *name;
+	} names[] = {
+		{ IN_MAIN, "at the top level" }, { IN_APP, "in app" }, { IN_OBJECTS, "in durable_objects" },
+		{ IN_MIGRATIONS, "in migrations" }, { IN_MIGRATION, "in a step of migrations" }, { IN_VARS, "in vars" },
+		{ IN_LIMITS, "in limits" }, { IN_SERVER, "in server" }, { IN_LOCATION, "in location" },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].context == context)
+			return names[i].name;
+	return "nowhere";
+}

@@ -1,0 +1,53 @@
+/* settings.c -- from a path to settings that can be used. */
+#include "conf/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "conf/parse.h"
+
+static struct settings *
+parse_file(const char *path)
+{
+	struct settings *s = NULL;
+	struct arena a;
+	struct str text;
+
+	arena_init(&a);
+	if (include_read(&a, path, &text) < 0)
+		err_set(ERR_CONF, "cannot read the configuration %s: %s; name another with  drey -c FILE", path, strerror(errno));
+	else
+		s = settings_parse(path, text);
+	arena_fini(&a);
+	return s;
+}
+
+struct settings *
+settings_load(const char *path)
+{
+	struct settings *s = parse_file(path);
+
+	if (s && (check_names(s) != OK || check_files(s) != OK))
+		settings_free(&s);
+	return s;
+}
+
+void
+settings_free(struct settings **s)
+{
+	if (!*s)
+		return;
+	arena_fini(&(*s)->arena);
+	free(*s);
+	*s = NULL;
+}
+
+struct app_conf *
+settings_app(const struct settings *s, const char *name)
+{
+	for (struct app_conf *app = s->apps; app; app = app->next)
+		if (strcmp(app->name, name) == 0)
+			return app;
+	return NULL;
+}

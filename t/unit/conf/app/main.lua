@@ -1,0 +1,1 @@
+return { fetch = function() return Response.new("ok") end }
