@@ -1,0 +1,185 @@
+/* answer.c -- what goes back to the client. */
+#include "net/answer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <strings.h>
+
+static const struct {
+	int status;
+	const char *reason;
+} reasons[] = {
+	{ 100, "Continue" }, { 101, "Switching Protocols" }, { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" },
+	{ 203, "Non-Authoritative Information" }, { 204, "No Content" }, { 205, "Reset Content" }, { 206, "Partial Content" },
+	{ 207, "Multi-Status" }, { 208, "Already Reported" }, { 226, "IM Used" }, { 300, "Multiple Choices" },
+	{ 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" }, { 304, "Not Modified" },
+	{ 307, "Temporary Redirect" }, { 308, "Permanent Redirect" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
+	{ 402, "Payment Required" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
+	{ 406, "Not Acceptable" }, { 407, "Proxy Authentication Required" }, { 408, "Request Timeout" }, { 409, "Conflict" },
+	{ 410, "Gone" }, { 411, "Length Required" }, { 412, "Precondition Failed" }, { 413, "Content Too Large" },
+	{ 414, "URI Too Long" }, { 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" },
+	{ 417, "Expectation Failed" }, { 418, "I'm a teapot" }, { 421, "Misdirected Request" },
+	{ 422, "Unprocessable Content" }, { 423, "Locked" }, { 424, "Failed Dependency" }, { 425, "Too Early" },
+	{ 426, "Upgrade Required" }, { 428, "Precondition Required" }, { 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" }, { 451, "Unavailable For Legal Reasons" },
+	{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 502, "Bad Gateway" }, { 503, "Service Unavailable" },
+	{ 504, "Gateway Timeout" }, { 505, "HTTP Version Not Supported" }, { 507, "Insufficient Storage" },
+	{ 508, "Loop Detected" }, { 511, "Network Authentication Required" },
+};
+
+/* Headers of a response that are the connection's business, not the app's (RFC 9110 7.6.1); its length we count ourselves. */
+static const struct str not_yours[] = {
+	STR("connection"), STR("content-length"), STR("keep-alive"), STR("proxy-connection"),
+	STR("te"), STR("trailer"), STR("transfer-encoding"), STR("upgrade"),
+};
+
+static const struct str plain_text = STR("text/plain;charset=UTF-8");
+static h2o_generator_t no_generator;	/* everything is sent at once: nobody ever asks it */
+
+const char *
+answer_reason(int status)
+{
+	if (status == 200)
+		return "OK";
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Unknown";
+}
+
+static bool
+has_no_body(int status)
+{
+	return status == 204 || status == 304;
+}
+
+/* Status and headers are set; sends them with the body, and ends the response. */
+static void
+send_all(h2o_req_t *req, struct str body)
+{
+	h2o_iovec_t out = h2o_iovec_init(body.p, body.n);
+	bool silent = has_no_body(req->res.status) || (req->method.len == 4 && memcmp(req->method.base, "HEAD", 4) == 0);
+
+	req->res.reason = answer_reason(req->res.status);
+	if (!has_no_body(req->res.status))
+		req->res.content_length = body.n;
+	if (conn_of(req)->thread->draining)
+		req->http1_is_persistent = 0;
+	conn_sending(conn_of(req));
+	h2o_start_response(req, &no_generator);
+	h2o_send(req, &out, silent || body.n == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
+}
+
+static void
+add_header(h2o_req_t *req, struct str name, struct str value)
+{
+	h2o_add_header_by_str(&req->pool, &req->res.headers, name.p, name.n, 0, NULL, value.p, value.n);
+}
+
+void
+answer_text(h2o_req_t *req, int status, const char *fmt, ...)
+{
+	enum { MAX = 1024 };
+	char *text = h2o_mem_alloc_pool(&req->pool, MAX);
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(text, MAX - 1, fmt, ap);
+	va_end(ap);
+	if (n > MAX - 2)
+		n = MAX - 2;
+	text[n] = '\n';
+	req->res.status = status;
+	add_header(req, STR("content-type"), plain_text);
+	send_all(req, str_n(text, (size_t)n + 1));
+}
+
+static bool
+is_yours(struct str name)
+{
+	for (size_t i = 0; i < sizeof not_yours / sizeof not_yours[0]; i++)
+		if (name.n == not_yours[i].n && strncasecmp(name.p, not_yours[i].p, name.n) == 0)
+			return false;
+	return true;
+}
+
+/* A line break in a value would let the app's caller write headers, or a whole second response. */
+static bool
+is_clean(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (((unsigned char)s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static bool
+add_headers(h2o_req_t *req, const struct message *m)
+{
+	bool typed = false;
+
+	for (unsigned i = 0; i < m->nheaders; i++) {
+		const struct header *h = &m->headers[i];
+		if (h->name.n == 0 || !is_clean(h->name) || !is_clean(h->value))
+			return false;
+		if (!is_yours(h->name))
+			continue;
+		if (h->name.n == 12 && strncasecmp(h->name.p, "content-type", 12) == 0)
+			typed = true;
+		add_header(req, h->name, h->value);
+	}
+	if (!typed && m->body.p != NULL)
+		add_header(req, STR("content-type"), plain_text);
+	return true;
+}
+
+/* Only with dev_errors may a client read what went wrong. */
+static void
+answer_failure(h2o_req_t *req, struct event *ev)
+{
+	const struct failure *f = &ev->failure;
+	int status = f->overloaded || f->retryable ? 503 : 500;
+	struct buf text = { 0 };
+	char id[17];
+
+	event_request_id(ev, id);
+	if (ev->app->conf->dev_errors) {
+		buf_str(&text, f->message);
+		buf_byte(&text, '\n');
+		if (f->traceback.n > 0) {
+			buf_str(&text, f->traceback);
+			buf_byte(&text, '\n');
+		}
+	} else {
+		buf_c(&text, status == 500 ? "Internal error\n" : f->overloaded ? "Overloaded: try again later\n" :
+										"Temporarily unavailable: try again\n");
+	}
+	buf_printf(&text, "request id %s\n", id);
+	h2o_iovec_t body = h2o_strdup(&req->pool, text.p, text.n);
+	buf_fini(&text);
+	req->res.status = status;
+	add_header(req, STR("content-type"), plain_text);
+	if (f->overloaded)
+		add_header(req, STR("retry-after"), STR("1"));
+	send_all(req, str_n(body.base, body.len));
+}
+
+void
+answer_event(struct conn *c, struct event *ev)
+{
+	h2o_req_t *req = c->req;
+	const struct message *m = &ev->response;
+
+	if (!ev->failed && (m->status < 200 || m->status > 599))
+		event_fail(ev, "the response's status is %d: it must be 200 to 599", m->status);
+	if (!ev->failed && !add_headers(req, m)) {
+		req->res.headers.size = 0;
+		event_fail(ev, "a response header has an empty name, or a line break or control byte in its name or value");
+	}
+	if (ev->failed) {
+		answer_failure(req, ev);
+		return;
+	}
+	req->res.status = m->status;
+	send_all(req, m->body);
+}
