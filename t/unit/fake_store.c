@@ -1,0 +1,384 @@
+/* fake_store.c -- see fake_store.h. */
+#include "fake_store.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/map.h"
+
+struct file {
+	unsigned char id[32];
+	int64_t number;
+	char *name;
+	bool exists;
+};
+
+struct store {
+	pthread_mutex_t lock;		/* the files */
+	struct map files;
+	atomic_uint_fast64_t commits, durable, wanted;
+	atomic_bool failed;
+	const char *failure;
+	_Atomic(const char *) refuse;
+	atomic_uint open;
+	bool sync_at_once;
+	struct shard *shards[8];
+};
+
+struct shard {
+	struct store *store;
+	unsigned index;
+	atomic_uint_fast64_t want;
+	void (*wake)(void *);
+	void *arg;
+};
+
+struct db {
+	struct shard *shard;
+	struct file *file;		/* committed; an abandoned commit is not modelled: nobody dies here */
+	struct file open;		/* with the implicit transaction on top */
+	bool dirty;
+	const char *broken;
+	uint64_t last_commit;
+	void (*on_dirty)(void *);
+	void *arg;
+};
+
+struct store *
+fake_store_new(bool sync_at_once)
+{
+	struct store *st = xcalloc(1, sizeof(*st));
+
+	pthread_mutex_init(&st->lock, NULL);
+	map_init(&st->files);
+	st->sync_at_once = sync_at_once;
+	return st;
+}
+
+void
+fake_store_free(struct store **sp)
+{
+	struct store *st = *sp;
+	struct file *f;
+
+	must(st->open == 0);
+	for (unsigned i = 0; i < 8; i++)
+		must(!st->shards[i]);
+	for (size_t i = 0; (f = map_next(&st->files, &i));) {
+		map_del(&st->files, str_n(f->id, sizeof(f->id)));
+		free(f->name);
+		free(f);
+	}
+	map_fini(&st->files);
+	pthread_mutex_destroy(&st->lock);
+	free(st);
+	*sp = NULL;
+}
+
+static void
+wake_all(struct store *st)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		struct shard *s = st->shards[i];
+		uint64_t want = s ? s->want : 0;
+
+		if (!want || (want > st->durable && !st->failed))
+			continue;
+		s->want = 0;
+		s->wake(s->arg);
+	}
+}
+
+void
+fake_store_sync_to(struct store *st, uint64_t commit)
+{
+	if (st->failed)
+		return;
+	st->durable = commit;
+	wake_all(st);
+}
+
+void
+fake_store_sync(struct store *st)
+{
+	fake_store_sync_to(st, st->commits);
+}
+
+void
+fake_store_fail(struct store *st, const char *why)
+{
+	st->failure = why;
+	st->failed = true;
+	wake_all(st);
+}
+
+void
+fake_store_refuse(struct store *st, const char *why)
+{
+	st->refuse = why;
+}
+
+uint64_t
+fake_store_commits(const struct store *st)
+{
+	return st->commits;
+}
+
+uint64_t
+fake_store_wanted(const struct store *st)
+{
+	return st->wanted;
+}
+
+unsigned
+fake_store_open(const struct store *st)
+{
+	return st->open;
+}
+
+/* ---- store.h ---- */
+
+uint64_t
+store_durable(const struct store *st)
+{
+	return st->durable;
+}
+
+bool
+store_failed(const struct store *st)
+{
+	return st->failed;
+}
+
+const char *
+store_failure(const struct store *st)
+{
+	return st->failure;
+}
+
+struct shard *
+shard_new(struct store *st, unsigned index, void (*wake)(void *arg), void *arg)
+{
+	struct shard *s = xcalloc(1, sizeof(*s));
+
+	must(index < 8 && !st->shards[index]);
+	s->store = st;
+	s->index = index;
+	s->wake = wake;
+	s->arg = arg;
+	st->shards[index] = s;
+	return s;
+}
+
+void
+shard_free(struct shard **sp)
+{
+	(*sp)->store->shards[(*sp)->index] = NULL;
+	free(*sp);
+	*sp = NULL;
+}
+
+/* As the real one: the earliest wish counts, and it is gone when it is fulfilled. */
+void
+shard_want(struct shard *s, uint64_t commit)
+{
+	must(commit > 0 && commit <= s->store->commits);
+	if (commit > s->store->wanted)
+		s->store->wanted = commit;
+	if (!s->want || commit < s->want)
+		s->want = commit;
+	if (commit > s->store->durable && !s->store->failed)
+		return;
+	s->want = 0;
+	s->wake(s->arg);
+}
+
+void
+shard_tick(struct shard *s)
+{
+	(void)s;
+}
+
+/* The journal is quick when a worker really waits. */
+int
+shard_wait(struct shard *s, uint64_t commit)
+{
+	if (commit > s->store->durable && !s->store->failed)
+		fake_store_sync_to(s->store, commit);
+	return commit <= s->store->durable ? OK : err_set(ERR_STORE, "%s", s->store->failure);
+}
+
+/* ---- db.h ---- */
+
+static struct file *
+file_of(struct store *st, const unsigned char id[32])
+{
+	struct file *f;
+
+	pthread_mutex_lock(&st->lock);
+	f = map_get(&st->files, str_n(id, 32));
+	if (!f) {
+		f = xcalloc(1, sizeof(*f));
+		memcpy(f->id, id, 32);
+		map_put(&st->files, str_n(f->id, 32), f);
+	}
+	pthread_mutex_unlock(&st->lock);
+	return f;
+}
+
+/* Only objects that stored something leave a file. */
+static void
+file_drop(struct store *st, struct file *f)
+{
+	pthread_mutex_lock(&st->lock);
+	map_del(&st->files, str_n(f->id, 32));
+	pthread_mutex_unlock(&st->lock);
+	free(f->name);
+	free(f);
+}
+
+static void
+begin(struct db *db)
+{
+	if (db->dirty)
+		return;
+	db->dirty = true;
+	db->on_dirty(db->arg);
+}
+
+static void
+reread(struct db *db)
+{
+	free(db->open.name);
+	db->open = *db->file;
+	db->open.name = db->file->name ? xstrdup(db->file->name) : NULL;
+	db->dirty = false;
+}
+
+struct db *
+db_new(struct shard *s, const struct db_name *name, void (*on_dirty)(void *arg), void *arg)
+{
+	struct db *db = xcalloc(1, sizeof(*db));
+
+	must(name->app && name->class_name);
+	db->shard = s;
+	db->file = file_of(s->store, name->id);
+	db->on_dirty = on_dirty;
+	db->arg = arg;
+	reread(db);
+	s->store->open++;
+	return db;
+}
+
+int
+db_free(struct db **dbp)
+{
+	struct db *db = *dbp;
+	struct store *st = db->shard->store;
+	int rc = shard_wait(db->shard, db->last_commit);
+
+	*dbp = NULL;
+	if (!db->file->exists)
+		file_drop(st, db->file);
+	free(db->open.name);
+	free(db);
+	st->open--;
+	return rc;
+}
+
+int
+db_commit(struct db *db, uint64_t *commit)
+{
+	struct store *st = db->shard->store;
+	const char *refuse;
+
+	if (!db->dirty && !db->broken)
+		return OK;
+	refuse = atomic_exchange(&st->refuse, NULL);
+	if (db->broken || refuse) {
+		db_rollback(db);
+		return err_set(ERR_STORE, "%s", db->broken ? db->broken : refuse);
+	}
+	free(db->file->name);
+	*db->file = db->open;
+	db->file->name = db->open.name ? xstrdup(db->open.name) : NULL;
+	db->dirty = false;
+	*commit = db->last_commit = ++st->commits;
+	if (st->sync_at_once)
+		st->durable = db->last_commit;
+	return OK;
+}
+
+void
+db_rollback(struct db *db)
+{
+	reread(db);
+}
+
+bool
+db_dirty(const struct db *db)
+{
+	return db->dirty;
+}
+
+bool
+db_exists(struct db *db)
+{
+	return db->open.exists;
+}
+
+uint64_t
+db_last_commit(const struct db *db)
+{
+	return db->last_commit;
+}
+
+bool
+db_broken(const struct db *db)
+{
+	return db->broken;
+}
+
+int
+db_meta_get(struct db *db, int key, struct str *value)
+{
+	must(key == META_NAME);
+	*value = str_c(db->open.name);
+	return OK;
+}
+
+int
+db_meta_put(struct db *db, int key, struct str value)
+{
+	must(key == META_NAME);
+	begin(db);
+	free(db->open.name);
+	db->open.name = xcalloc(1, value.n + 1);
+	memcpy(db->open.name, value.p, value.n);
+	return OK;
+}
+
+/* ---- what the fake engine stores ---- */
+
+int64_t
+fake_db_number(struct db *db)
+{
+	return db->open.number;
+}
+
+void
+fake_db_set(struct db *db, int64_t number)
+{
+	begin(db);
+	db->open.exists = true;
+	db->open.number = number;
+}
+
+void
+fake_db_spoil(struct db *db, const char *why)
+{
+	db->broken = why;
+	reread(db);
+}
