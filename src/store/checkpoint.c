@@ -83,7 +83,7 @@ checkpoint_round(struct checkpoint *c, uint64_t target, uint64_t last_commit)
 		if (!checkpoint_sleep(c))
 			return false;
 	ok = journal_wait(st->journal, last_commit) == OK &&
-	     unsynced_sync(&all, st->dir, &st->failure) == OK &&
+	     unsynced_sync(&all, st->dir, st->whole, &st->failure) == OK &&
 	     journal_retire(st->journal, target) == OK;
 	unsynced_fini(&all);
 	return ok;

@@ -21,7 +21,9 @@
 #include "store/sql_cache.h"
 #include "store/vfs.h"
 
-enum { CACHE_PAGES = 32, PAGES_MOST = (int)(10ull * 1024 * 1024 * 1024 / PAGE_BYTES) };	/* 10 GiB per object */
+/* SQLite's cache doubles what the overlay or the kernel's cache holds.  Only the WARM_MAX databases of a shard that were used last keep
+ * theirs; the others read their pages again, by a memcpy or a pread. */
+enum { CACHE_PAGES = 32, WARM_MAX = 128, PAGES_MOST = (int)(10ull * 1024 * 1024 * 1024 / PAGE_BYTES) };	/* 10 GiB per object */
 
 struct db {
 	struct capture capture;
@@ -31,6 +33,7 @@ struct db {
 	bool begun;			/* BEGIN has run on this handle */
 	bool dirty;			/* an implicit transaction is open */
 	bool wiped;			/* ... in which deleteAll ran: the handle knows nothing of what was before */
+	struct list warm;		/* in the shard: keeps its page cache */
 	char *broken;			/* why every call fails from now on */
 	struct buf meta;		/* what db_meta_get() lends */
 	void (*on_dirty)(void *arg);
@@ -49,6 +52,7 @@ db_new(struct shard *s, const struct db_name *name, void (*on_dirty)(void *arg),
 
 	capture_init(&db->capture, s, name->id);
 	list_init(&db->parts.cursors);
+	list_init(&db->warm);
 	db->on_dirty = on_dirty;
 	db->arg = arg;
 	db->name = *name;
@@ -107,10 +111,40 @@ db_fail(struct db *db, int rc)
 /* -- the handle -- */
 
 static void
+db_cool(struct db *db)
+{
+	if (!list_linked(&db->warm))
+		return;
+	list_del(&db->warm);
+	db->capture.shard->warm_n--;
+}
+
+static void
+db_warm(struct db *db)
+{
+	struct shard *s = db->capture.shard;
+
+	if (list_linked(&db->warm)) {
+		list_del(&db->warm);
+		list_push(&s->warm, &db->warm);
+		return;
+	}
+	list_push(&s->warm, &db->warm);
+	if (s->warm_n++ >= WARM_MAX) {
+		struct db *oldest = list_first(&s->warm, struct db, warm);
+
+		db_cool(oldest);
+		if (!oldest->dirty)
+			sqlite3_db_release_memory(oldest->handle);
+	}
+}
+
+static void
 db_close_handle(struct db *db, const char *why)
 {
 	if (!db->handle)
 		return;
+	db_cool(db);
 	sql_orphan_all(db, why);
 	kv_forget(db);
 	sql_forget(db);
@@ -133,9 +167,12 @@ static const char setup[] =
 static int
 handle_set_up(struct db *db)
 {
+	/* Debian's SQLite registers a dozen modules per handle; the authorizer lets users have these. */
+	static const char *modules[] = { "fts5", "fts5vocab", "json_each", "json_tree", "rtree", "rtree_i32", NULL };
 	char limits[96];
 	int rc;
 
+	sqlite3_drop_modules(db->handle, modules);
 	snprintf(limits, sizeof limits, "PRAGMA cache_size=%d;PRAGMA max_page_count=%d;", CACHE_PAGES, PAGES_MOST);
 	sqlite3_extended_result_codes(db->handle, 0);
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
@@ -202,6 +239,7 @@ db_handle(struct db *db)
 	}
 	if (!db->handle && db_open_handle(db) != OK)
 		return NULL;
+	db_warm(db);
 	return db->handle;
 }
 
@@ -316,6 +354,8 @@ db_commit(struct db *db, uint64_t *commit)
 	if (rc == OK) {
 		db->parts.savepoints = 0;
 		db->dirty = db->wiped = false;
+		if (db->handle && !list_linked(&db->warm))
+			sqlite3_db_release_memory(db->handle);	/* it cooled while its transaction was open */
 		return OK;
 	}
 	/* SQLite believes it has committed, the journal did not take it: this handle must not be used again. */

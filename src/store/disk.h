@@ -1,8 +1,8 @@
 /* disk.h -- the few system calls the store's promises hang on.
  *
  * Everything the store changes on disk goes through open, pwrite, pwritev,
- * ftruncate, rename, unlink, mkdir, fsync and fdatasync, and nothing else:
- * t/crash/powercut.c stands in for exactly these.
+ * ftruncate, rename, unlink, mkdir, fsync, fdatasync and syncfs, and
+ * nothing else: t/crash/powercut.c stands in for exactly these.
  *
  * All answer 0, or -1 with errno.
  */

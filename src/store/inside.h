@@ -20,7 +20,7 @@ struct store {
 	uint64_t overlay_max;		/* bytes */
 	unsigned files_max;		/* per shard */
 	uint64_t recovered;
-	int lock;
+	int lock, whole;		/* descriptors; whole: see unsynced.h */
 	struct failure failure;
 	struct journal *journal;
 	struct checkpoint *checkpoint;

@@ -54,18 +54,18 @@ static int
 segments_list(struct segments *s, const char *dir)
 {
 	DIR *d = opendir(dir);
+	char spare[4096];
 	struct dirent *e;
 	uint64_t number;
 
 	if (!d)
 		return err_set(ERR_IO, "open %s: %s", dir, strerror(errno));
-	while ((e = readdir(d))) {
+	while ((e = readdir(d)))
 		if (segment_number(e->d_name, &number))
 			segments_add(s, number);
-		else if (strcmp(e->d_name, "spare") == 0)
-			unlinkat(dirfd(d), "spare", 0);	/* a recycled segment, never in use under this name */
-	}
 	closedir(d);
+	snprintf(spare, sizeof spare, "%s/spare", dir);
+	unlink(spare);			/* a recycled segment, never in use under this name */
 	if (s->n)
 		qsort(s->v, s->n, sizeof *s->v, number_order);
 	return OK;

@@ -38,6 +38,7 @@ struct replay {
 	struct list all;
 	struct page_pool pool;
 	uint64_t pages;
+	int whole;
 	struct unsynced unsynced;
 	struct failure failure;
 };
@@ -49,6 +50,7 @@ replay_new(const char *dir, struct map *klasses)
 
 	r->dir = dir;
 	r->klasses = klasses;
+	r->whole = unsynced_whole(dir);
 	map_init(&r->targets);
 	list_init(&r->all);
 	failure_init(&r->failure, NULL, NULL);
@@ -244,7 +246,7 @@ replay_finish(struct replay *r)
 
 	if (rc != OK)
 		return rc;
-	rc = unsynced_sync(&r->unsynced, r->dir, &r->failure);
+	rc = unsynced_sync(&r->unsynced, r->dir, r->whole, &r->failure);
 	return rc == OK ? OK : err_set(ERR_IO, "%s", r->failure.text);
 }
 
@@ -260,6 +262,8 @@ replay_free(struct replay **rp)
 		pages_fini(&t->pages, &r->pool);
 		free(t);
 	}
+	if (r->whole >= 0)
+		close(r->whole);
 	map_fini(&r->targets);
 	page_pool_fini(&r->pool);
 	unsynced_fini(&r->unsynced);

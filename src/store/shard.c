@@ -22,6 +22,7 @@ shard_new(struct store *st, unsigned index, void (*wake)(void *arg), void *arg)
 	files_init(&s->files, st->files_max);
 	list_init(&s->journaled);
 	list_init(&s->over);
+	list_init(&s->warm);
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_mutex_lock(&st->mutex);
 	must(index < st->shards_max && !st->shards[index]);

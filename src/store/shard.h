@@ -28,6 +28,8 @@ struct shard {
 	struct files files;
 	struct list journaled;		/* captures, by since */
 	struct list over;		/* captures whose overlay is over its limit */
+	struct list warm;		/* databases that keep SQLite's page cache; see db.c */
+	unsigned warm_n;
 	struct buf record;		/* where commits are encoded */
 	struct klass *klass;		/* found last */
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -136,6 +137,8 @@ prepare(const struct store *st)
 static void
 store_drop(struct store *st)
 {
+	if (st->whole >= 0)
+		close(st->whole);
 	if (st->lock >= 0)
 		lock_release(st->lock);
 	unsynced_fini(&st->orphans);
@@ -165,6 +168,7 @@ store_start(struct store *st, const struct store_options *o)
 	if ((rc = prepare(st)) != OK || (rc = recover(st->dir, st->journal_dir, &st->klasses, &r)) != OK)
 		return rc;
 	st->recovered = r.records;
+	st->whole = unsynced_whole(st->dir);
 	jo.first_segment = r.last_segment + 1;
 	jo.last_commit = r.last_commit;
 	if (!(st->journal = journal_new(&jo)))
@@ -185,7 +189,7 @@ store_open(const struct store_options *o)
 	st->journal_dir = xasprintf("%s/journal", st->dir);
 	st->overlay_max = o->overlay_max;
 	st->files_max = (unsigned)(o->open_files / o->shards);
-	st->lock = -1;
+	st->lock = st->whole = -1;
 	st->shards_max = o->shards;
 	st->shards = xcalloc(o->shards, sizeof *st->shards);
 	map_init(&st->klasses);
@@ -210,7 +214,7 @@ store_close(struct store **sp)
 	checkpoint_free(&st->checkpoint);
 	/* First the files, then the journal that could restore them. */
 	if (!failure_is(&st->failure))
-		unsynced_sync(&st->orphans, st->dir, &st->failure);
+		unsynced_sync(&st->orphans, st->dir, st->whole, &st->failure);
 	journal_free(&st->journal);
 	if (failure_is(&st->failure))
 		rc = err_set(ERR_IO, "%s", st->failure.text);

@@ -5,12 +5,16 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "store/files.h"
 
-enum { BLOCK = 254 };			/* entries; about 10 KB */
+enum {
+	BLOCK = 254,			/* entries; about 10 KB */
+	WHOLE_MIN = 64			/* files; fewer are synced one by one, which waits for nobody else's writes */
+};
 
 struct entry {
 	const struct klass *klass;
@@ -135,17 +139,31 @@ sync_dirs(struct files *fs, const struct entry *e, const struct entry *next, str
 	return sync_dir(fs, e->klass->app_dir, failure);
 }
 
+/* Others (FUSE, network file systems) may answer syncfs() without having done it. */
+static const unsigned long honest[] = { 0xEF53 /* ext4 */, 0x58465342 /* xfs */, 0x9123683E /* btrfs */ };
+
 int
-unsynced_sync(struct unsynced *u, const char *data_dir, struct failure *failure)
+unsynced_whole(const char *data_dir)
+{
+	int fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs st;
+
+	if (fd < 0)
+		return -1;
+	if (fstatfs(fd, &st) == 0)
+		for (size_t i = 0; i < sizeof honest / sizeof *honest; i++)
+			if ((unsigned long)st.f_type == honest[i])
+				return fd;
+	close(fd);
+	return -1;
+}
+
+static int
+sync_one_by_one(struct entry *v, size_t n, const char *data_dir, struct failure *failure)
 {
 	struct files fs;
-	struct entry *v;
-	size_t n;
 	int rc = OK;
 
-	if (u->n == 0)
-		return OK;
-	v = unsynced_sorted(u, &n);
 	files_init(&fs, 1);
 	for (size_t i = 0; i < n && rc == OK; i++) {
 		const struct entry *next = i + 1 < n ? &v[i + 1] : NULL;
@@ -158,6 +176,24 @@ unsynced_sync(struct unsynced *u, const char *data_dir, struct failure *failure)
 	if (rc == OK)
 		rc = sync_dir(&fs, data_dir, failure);
 	files_fini(&fs);
+	return rc;
+}
+
+int
+unsynced_sync(struct unsynced *u, const char *data_dir, int whole, struct failure *failure)
+{
+	struct entry *v;
+	size_t n;
+	int rc;
+
+	if (u->n == 0)
+		return OK;
+	if (whole >= 0 && u->n >= WHOLE_MIN) {
+		unsynced_fini(u);
+		return syncfs(whole) == 0 ? OK : failure_set(failure, "syncfs %s: %s", data_dir, strerror(errno));
+	}
+	v = unsynced_sorted(u, &n);
+	rc = sync_one_by_one(v, n, data_dir, failure);
 	free(v);
 	return rc;
 }

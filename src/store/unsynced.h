@@ -25,7 +25,12 @@ struct unsynced {
 void unsynced_add(struct unsynced *, const struct klass *, const unsigned char id[PATHS_ID]);
 void unsynced_move(struct unsynced *to, struct unsynced *from);
 void unsynced_fini(struct unsynced *);
-/* fdatasyncs every file, fsyncs every directory up to data_dir; empties the list.  ERR_STORE: failure_set(). */
-int unsynced_sync(struct unsynced *, const char *data_dir, struct failure *);
+
+/* Ten thousand small files take seconds to sync one by one and a tenth of one with syncfs(), where that can be believed:
+ * on the file systems listed in unsynced.c, through a descriptor opened before the files were written (it then reports
+ * every write that failed since).  -1: not here. */
+int unsynced_whole(const char *data_dir);
+/* Syncs every file and every directory up to data_dir; empties the list.  whole: from unsynced_whole().  ERR_STORE: failure_set(). */
+int unsynced_sync(struct unsynced *, const char *data_dir, int whole, struct failure *);
 
 #endif
