@@ -1,7 +1,7 @@
 /* arena.c -- blocks chained behind one another, handed out front to back.
  *
  * Blocks double from 1 KiB to 64 KiB.  What would waste most of a block gets
- * one of its own and leaves the current free part in use.
+ * one of its own, chained behind the current one, which stays in use.
  */
 #include "base/arena.h"
 
@@ -52,15 +52,15 @@ arena_seed(struct arena *a, void *mem, size_t n)
 }
 
 static struct arena_block *
-block_add(struct arena *a, size_t size)
+block_add(struct arena_block **at, size_t size)
 {
 	struct arena_block *b;
 
 	must(size <= SIZE_MAX / 2);	/* a size that came from a subtraction gone wrong */
 	b = xmalloc(sizeof(*b) + size);
 	b->size = size;
-	b->next = a->blocks;
-	a->blocks = b;
+	b->next = *at;
+	*at = b;
 	return b;
 }
 
@@ -72,8 +72,8 @@ alloc_slow(struct arena *a, size_t n)
 
 	size = size > BLOCK_MAX ? BLOCK_MAX : size;
 	if (n > size / 2)
-		return block_add(a, n)->bytes;
-	b = block_add(a, size);
+		return block_add(a->blocks ? &a->blocks->next : &a->blocks, n)->bytes;
+	b = block_add(&a->blocks, size);
 	a->p = b->bytes + n;
 	a->end = b->bytes + size;
 	return b->bytes;

@@ -44,6 +44,7 @@ START_TEST(a_large_allocation_leaves_the_current_block_in_use)
 
 	arena_init(&a);
 	p = arena_alloc(&a, 16);
+	memset(arena_alloc(&a, 1500), 1, 1500);
 	memset(arena_alloc(&a, 1 << 20), 1, 1 << 20);
 	q = arena_alloc(&a, 16);
 	ck_assert_ptr_eq(q, p + 16);
