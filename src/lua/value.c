@@ -30,7 +30,7 @@ struct step {				/* one table we are inside of */
 	int depth;
 };
 
-static char array_key, date_key, is_int64_key, is_uint64_key, int64_key, uint64_key;
+static char ffi_key, array_key, date_key, is_int64_key, is_uint64_key, int64_key, uint64_key;
 
 static void
 push_kept(lua_State *L, char *key)
@@ -77,6 +77,9 @@ value_open(lua_State *L)
 	lua_getfield(L, -1, "ffi");
 	lua_remove(L, -2);
 	must(lua_istable(L, -1));
+	/* The table of finalizers hangs on ffi's functions alone: were ffi collected, LuaJIT's lua_close() would read freed memory. */
+	lua_pushvalue(L, -1);
+	keep(L, &ffi_key);
 	lua_call(L, 1, 4);
 	keep(L, &uint64_key);
 	keep(L, &int64_key);
