@@ -77,7 +77,7 @@ stored_key(lua_State *L, int idx, const char *call)
 	struct str key;
 
 	if (lua_type(L, idx) != LUA_TSTRING) {
-		err_set(ERR_ARGUMENT, "%s: a key is a string, not a %s", call, luaL_typename(L, idx));
+		err_set(ERR_ARGUMENT, "%s: a key is a string, not a %s", call, lua_isnone(L, idx) ? "nil" : luaL_typename(L, idx));
 		host_raise(L);
 	}
 	key.p = lua_tolstring(L, idx, &key.n);
