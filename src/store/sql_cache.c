@@ -17,7 +17,7 @@
 #include "base/err.h"
 
 #define TEXT_BYTES_MAX (1u << 20)
-#define STATEMENTS_MAX 128
+#define STATEMENTS_MAX 64
 
 struct sql_cache *
 sql_cache_of(struct db *db)

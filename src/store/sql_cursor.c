@@ -115,7 +115,7 @@ bind_text(sqlite3_stmt *stmt, int i, struct str s, void (*keep)(void *))
 }
 
 static int
-bind(sqlite3_stmt *stmt, int i, const struct sql_value *v, void (*keep)(void *))
+bind_one(sqlite3_stmt *stmt, int i, const struct sql_value *v, void (*keep)(void *))
 {
 	switch (v->type) {
 	case SQL_INTEGER:
@@ -142,7 +142,7 @@ bind_all(struct cursor *c, sqlite3 *h, const struct sql_value *v, int n)
 		return err_set(ERR_STORE, "Wrong number of parameter bindings for SQL query. The statement has %d parameter%s, %d %s given.",
 		    c->st->params, c->st->params == 1 ? "" : "s", n, n == 1 ? "was" : "were");
 	for (int i = 0; i < n && rc == SQLITE_OK; i++)
-		rc = bind(c->st->stmt, i + 1, &v[i], stays ? SQLITE_TRANSIENT : SQLITE_STATIC);
+		rc = bind_one(c->st->stmt, i + 1, &v[i], stays ? SQLITE_TRANSIENT : SQLITE_STATIC);
 	return rc == SQLITE_OK ? OK : sql_failed(c->db, h, rc, (struct str){ 0 }, (struct str){ 0 });
 }
 

@@ -684,6 +684,20 @@ START_TEST(too_large_is_refused_by_size)
 }
 END_TEST
 
+START_TEST(returning_too_much_says_that_the_rows_are_written)
+{
+	struct scratch s;
+	struct db *db = begin(&s);
+
+	run(db, "CREATE TABLE t(a)", NOTHING);
+	ck_refused(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 80) "
+	    "INSERT INTO t SELECT i FROM n RETURNING zeroblob(1 << 20)", "RETURNING gave more than 64 MiB of rows: return fewer columns");
+	ck_assert_str_eq(run(db, "SELECT count(*) FROM t", NOTHING), "80");
+	scratch_commit(db);
+	end(&s, db);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -719,6 +733,7 @@ main(void)
 	tcase_add_test(tc, a_hundred_thousand_rows_stream_with_flat_memory);
 	tcase_add_test(tc, the_cache_is_bounded);
 	tcase_add_test(tc, too_large_is_refused_by_size);
+	tcase_add_test(tc, returning_too_much_says_that_the_rows_are_written);
 	srunner_run_all(sr, getenv("CK_VERBOSE") ? CK_VERBOSE : CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
