@@ -39,7 +39,7 @@ static const char *const texts[KV_STATEMENTS] = {
 struct kv_statements {
 	sqlite3_stmt *stmt[KV_STATEMENTS];
 	bool made;		/* the table is there */
-	int made_at;		/* and goes when the savepoint of this depth is undone; 0: only with the transaction */
+	int made_at;		/* and may go when a savepoint of this depth or less is undone; 0: only with the transaction */
 	int lists;		/* kv_list() calls that run; their callbacks must not end the transaction */
 	struct buf value;	/* what kv_get() lent */
 };
@@ -119,25 +119,31 @@ statement(struct db *db, sqlite3 *h, struct kv_statements *kv, int which)
 	return kv->stmt[which];
 }
 
+static void
+table_is_there(struct db_parts *parts)
+{
+	parts->kv->made = true;
+	parts->kv->made_at = parts->savepoints;	/* or farther out: then forgetting it once too often costs a question */
+}
+
 /* Is the table there?  Asked of the schema until the answer is yes. */
 static bool
-table_exists(sqlite3 *h, struct kv_statements *kv)
+table_exists(struct db_parts *parts, sqlite3 *h)
 {
-	if (!kv->made && sqlite3_table_column_metadata(h, "main", "_cf_KV", "key", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK) {
-		kv->made = true;
-		kv->made_at = 0;
-	}
-	return kv->made;
+	if (!parts->kv->made &&
+	    sqlite3_table_column_metadata(h, "main", "_cf_KV", "key", NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
+		table_is_there(parts);
+	return parts->kv->made;
 }
 
 static int
-table_make(struct db *db, sqlite3 *h, struct kv_statements *kv)
+table_make(struct db *db, sqlite3 *h)
 {
 	struct db_parts *parts = db_parts(db);
 	sqlite3_stmt *stmt;
 	int rc;
 
-	if (table_exists(h, kv))
+	if (table_exists(parts, h))
 		return OK;
 	rc = prepare(parts, h, CREATE, &stmt);
 	if (rc == SQLITE_OK)
@@ -147,8 +153,7 @@ table_make(struct db *db, sqlite3 *h, struct kv_statements *kv)
 	sqlite3_finalize(stmt);
 	if (rc != SQLITE_DONE)
 		return rc;
-	kv->made = true;
-	kv->made_at = parts->savepoints;
+	table_is_there(parts);
 	return OK;
 }
 
@@ -198,7 +203,8 @@ readable(struct db *db, sqlite3 **h)
 		return 0;
 	if (!(*h = db_handle(db)))
 		return err_code();
-	return table_exists(*h, statements(parts));
+	statements(parts);
+	return table_exists(parts, *h);
 }
 
 int
@@ -240,7 +246,7 @@ writer(struct db *db, int which, sqlite3 **h)
 	if (!(*h = db_handle(db)) || db_begin(db) < 0)
 		return NULL;
 	kv = statements(db_parts(db));
-	if (table_make(db, *h, kv) < 0)
+	if (table_make(db, *h) < 0)
 		return NULL;
 	return statement(db, *h, kv, which);
 }

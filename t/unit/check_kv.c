@@ -309,6 +309,31 @@ START_TEST(a_table_made_in_a_savepoint_goes_with_it)
 }
 END_TEST
 
+START_TEST(a_table_outlives_savepoints_that_came_after_it)
+{
+	struct scratch s;
+	struct db *db;
+
+	scratch_begin(&s);
+	db = scratch_db(&s, 1);
+	ck_assert_int_eq(sql_savepoint(db), OK);
+	ck_assert_int_eq(sql_savepoint(db), OK);
+	put(db, "k", "1");
+	ck_assert_int_eq(sql_release(db, true), OK);
+	ck_assert_int_eq(sql_savepoint(db), OK);
+	put(db, "k", "2");
+	ck_assert_int_eq(sql_release(db, false), OK);	/* not the one it was made in */
+	ck_assert_str_eq(get(db, "k"), "1");
+	ck_assert_int_eq(sql_release(db, false), OK);
+	ck_assert_str_eq(get(db, "k"), "-");
+	put(db, "k", "3");
+	scratch_commit(db);
+	ck_assert_str_eq(get(db, "k"), "3");
+	ck_assert_int_eq(db_free(&db), OK);
+	scratch_end(&s);
+}
+END_TEST
+
 START_TEST(a_batch_is_all_or_none_and_leaves_earlier_writes_alone)
 {
 	struct scratch s;
@@ -403,6 +428,7 @@ main(void)
 	tcase_add_test(tc, what_is_committed_is_there_after_the_object_slept_and_the_server_restarted);
 	tcase_add_test(tc, a_rollback_undoes_the_table_too_and_it_is_made_again);
 	tcase_add_test(tc, a_table_made_in_a_savepoint_goes_with_it);
+	tcase_add_test(tc, a_table_outlives_savepoints_that_came_after_it);
 	tcase_add_test(tc, a_batch_is_all_or_none_and_leaves_earlier_writes_alone);
 	tcase_add_test(tc, a_large_value_comes_back_and_its_memory_is_not_kept);
 	tcase_add_test(tc, delete_all_takes_the_keys_and_the_table);
