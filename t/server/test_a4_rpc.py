@@ -99,7 +99,7 @@ def test_A4_04_what_cannot_cross_is_refused_with_its_path(drey):
     assert "argument 1 .user.cb is a function: cannot cross an object boundary" in said
     assert "thread" in d.post("/refuse", "thread").text
     said = d.post("/refuse", "cycle").text
-    assert "argument 1" in said and "cycle" in said
+    assert "argument 1 .self is a table that contains itself: cannot cross an object boundary" in said
     assert call(d, "T", "a", "increment") == 1
 
 

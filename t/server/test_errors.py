@@ -28,7 +28,7 @@ def test_a_runtime_error_is_a_500_with_a_request_id_and_a_traceback_in_the_log(d
     assert "boom" not in r.text and "worker.lua" not in r.text, "production answers give nothing away"
     d.wait_log(request_id)
     log = d.log()
-    assert "worker.lua:2: boom" in log and "stack traceback" in log and "worker.lua:5" in log
+    assert "worker.lua:2: boom" in log and "worker.lua:2: in deep" in log and "worker.lua:5: in function" in log
     assert d.get("/").text == "ok"
 
 
@@ -36,7 +36,7 @@ def test_a_runtime_error_shows_its_traceback_to_the_client_in_dev(drey):
     d = drey(FRONT, app_conf={"dev_errors": "on"})
     r = d.get("/boom")
     assert r.status == 500 and re.search(r"request id [0-9a-f]{16}", r.text)
-    assert "worker.lua:2: boom" in r.text and "stack traceback" in r.text
+    assert "worker.lua:2: boom" in r.text and "worker.lua:5: in function" in r.text
 
 
 def test_a_handler_that_returns_nothing_is_told(drey):
@@ -94,7 +94,6 @@ routes["/sleep"] = function()
 	console.log("the front task was told:", tostring(not ok and e.message), tostring(not ok and e.clientDisconnected))
 	return Response.new "late"
 end
-routes["/call"] = nil
 routes["/rpc"] = function(_, env)
 	local stub = env.O:getByName "a"
 	local ok, e = pcall(stub.wait, stub, 20000)
@@ -112,7 +111,8 @@ routes["/ok"] = function() return Response.new "ok" end
     ("/object", "the object was told"),
 ])
 def test_a_client_that_is_gone_is_noticed_while_its_handler_waits(drey, path, told):
-    d = drey(GONE, bindings={"O": "O"})
+    # What still sleeps for a client that is gone does not hold up the stop for long.
+    d = drey(GONE, bindings={"O": "O"}, top_conf={"shutdown_timeout": "500ms"})
     c = d.raw()
     c.request("GET", path)
     assert c.silent(0.2)
