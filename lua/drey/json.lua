@@ -2,8 +2,8 @@
 --
 -- lua-cjson does the common case. What it cannot do goes through json_write
 -- and json_read. Whether a text needs them is found by a search for what such
--- values look like in cjson's output: {} may have been an empty array, _ms
--- and _keys are fields of a Date and a Map.
+-- values look like in cjson's output: {} may have been an empty array, and a
+-- key that begins with _ may be the field of a Date or a Map.
 --
 -- null inside tables is JSON.null; arrays that may be empty are made with
 -- JSON.array {}.
@@ -23,7 +23,7 @@ local JSON = { null = cjson.null }
 -- For other modules: stringify with the level to blame.
 function JSON.encode(value, level)
 	local ok, text = pcall(cjson.encode, value)
-	if not ok or find(text, "{}", 1, true) or find(text, '"_ms":', 1, true) or find(text, '"_keys":', 1, true) then
+	if not ok or find(text, "{}", 1, true) or find(text, '"_', 1, true) then
 		return (encode_slowly(value, nil, level + 1))
 	end
 	return text

@@ -23,6 +23,10 @@ local function fail(why, at)
 end
 
 local function skip(text, at)
+	local c = byte(text, at)
+	if c and c > 32 then
+		return at
+	end
 	return match(text, "^[ \t\r\n]*()", at)
 end
 
@@ -58,6 +62,10 @@ local function decode_escape(text, at)
 end
 
 local function decode_string(text, at)
+	local plain, behind = match(text, '^([^%z\1-\31"\\]*)"()', at + 1)
+	if plain then
+		return plain, behind
+	end
 	local out, start = {}, at + 1
 	while true do
 		local stop = find(text, '[%z\1-\31"\\]', start) or fail("a string without an end", at)

@@ -143,17 +143,24 @@ local function empty()
 	}
 end
 
--- For other modules: URL.new with the level to blame.
-function URL.parse(text, base, level)
-	if type(text) == "table" then
-		text = tostring(text)
+-- The URLs of nearly all requests, which need no cleaning: nil if this is not one.
+local function parse_plain(text)
+	local protocol, host, port, path, search =
+		match(text, "^(https?:)//([%l%d.-]+):?(%d*)(/[%w/_~-]*)(%??[%w/_~=&%%+.-]*)$")
+	if not protocol or (search ~= "" and not find(search, "^%?.")) then
+		return nil
 	end
-	if type(text) ~= "string" then
-		error("Invalid URL: a " .. type(text) .. "; it must be a string", level + 1)
+	if port ~= "" and (byte(port) == 48 or #port > 4 or port == default_port[protocol]) then
+		return nil
 	end
-	if base ~= nil and getmetatable(base) ~= URL then
-		base = URL.parse(base, nil, level + 1)
-	end
+	return setmetatable({
+		protocol = protocol, username = "", password = "", hostname = host, port = port,
+		pathname = path, search = search, hash = "",
+	}, URL)
+end
+
+-- Any other; an error names whoever level says.
+local function parse_fully(text, base, level)
 	local self = empty()
 	local clean = gsub(match(text, "^[%z\1-\32]*(.-)[%z\1-\32]*$"), "[\t\r\n]", "")
 	local scheme, rest = match(clean, "^(%a[%w+.-]*):(.*)$")
@@ -169,6 +176,20 @@ function URL.parse(text, base, level)
 		error(format('Invalid URL "%s": %s', text:sub(1, 200), why), level + 1)
 	end
 	return setmetatable(self, URL)
+end
+
+-- For other modules: URL.new with the level to blame.
+function URL.parse(text, base, level)
+	if type(text) == "table" then
+		text = tostring(text)
+	end
+	if type(text) ~= "string" then
+		error("Invalid URL: a " .. type(text) .. "; it must be a string", level + 1)
+	end
+	if base ~= nil and getmetatable(base) ~= URL then
+		base = URL.parse(base, nil, level + 1)
+	end
+	return parse_plain(text) or (parse_fully(text, base, level + 1))
 end
 
 -- URL.new(text, base): base is needed for a relative text.
