@@ -229,7 +229,8 @@ class Drey:
         deadline = time.monotonic() + within * SLOW
         while True:
             if self.process.poll() is not None:
-                raise StartFailed(f"ended with exit code {self.process.returncode}\n{self.story()}")
+                process, self.process = self.process, None
+                raise StartFailed(f"ended with exit code {process.returncode}\n{self.story()}")
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return

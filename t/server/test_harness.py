@@ -250,7 +250,6 @@ def test_a_server_that_does_not_start_is_told_from_one_that_does(pretender):
     d = Drey(top_conf="broken;")
     with pytest.raises(StartFailed, match="exit code 1(.|\n)*broken is no directive"):
         d.start()
-    d.process = None
     code, text = d.start_fails()
     assert code == 1 and "drey.conf:1:1: broken" in text
     d.edit_conf("broken;", "")
