@@ -114,6 +114,53 @@ t.describe("JSON.parse", function()
 	end)
 end)
 
+t.describe("JSON both ways", function()
+	math.randomseed(7)
+
+	local function text()
+		local out = {}
+		for i = 1, math.random(0, 8) do out[i] = string.char(math.random(0, 127)) end
+		return table.concat(out) .. (math.random(3) == 1 and "€ü" or "")
+	end
+
+	local function value(depth)
+		local kind = math.random(depth > 0 and 7 or 4)
+		if kind == 1 then return math.random(-1000000, 1000000) / 8 end
+		if kind == 2 then return text() end
+		if kind == 3 then return math.random(2) == 1 end
+		if kind == 4 then return JSON.null end
+		local made = kind < 6 and JSON.array {} or {}
+		for i = 1, math.random(0, 4) do
+			made[kind < 6 and i or "k" .. text()] = value(depth - 1)
+		end
+		return made
+	end
+
+	t.it("gives back what it was given, the fast way and the long way", function()
+		for _ = 1, 3000 do
+			local given = value(4)
+			local short, long = JSON.stringify(given), JSON.stringify(given, nil, 1)
+			t.same(JSON.parse(short), given)
+			t.same(JSON.parse(long), given)
+			t.same(JSON.stringify(JSON.parse(long), nil, 1), long)
+		end
+	end)
+
+	t.it("raises on every broken text, and never anything but its own error", function()
+		local whole = '{"a":[1,-2.5e3,"x\\u00e4\\n",true,null,[],{}],"b":{"c":[[]]}}'
+		for cut = 0, #whole - 1 do
+			local err = t.raises("JSON: ", JSON.parse, whole:sub(1, cut))
+			assert(err:find "at line 1, column %d+", err)
+		end
+		for at = 1, #whole do
+			for _, c in ipairs { "\0", "x", "]", "}", ",", '"', "\255" } do
+				local ok, err = pcall(JSON.parse, whole:sub(1, at - 1) .. c .. whole:sub(at + 1))
+				assert(ok or err:find("JSON: ", 1, true), err)
+			end
+		end
+	end)
+end)
+
 t.describe("Date", function()
 	t.it("reads and writes ISO texts", function()
 		local same = {
