@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from drey import TOP, free_port
+from drey import free_port
 from kit import KIT, call, export
 
 COUNTER = """
@@ -32,29 +32,6 @@ def test_A1_02_counter_quick_start(drey):
     d.kill9()
     d.start()
     assert d.get("/").text == "Count: 4\n"
-
-
-def test_A1_02_the_example_as_it_is_shipped(drey):
-    with open(f"{TOP}/conf/drey.conf", encoding="utf-8") as f:
-        conf = f.read()
-    for old, new in (("127.0.0.1:8787", "127.0.0.1:@PORT@"), ("data;", "@DATA@;"), ("apps/", f"{TOP}/apps/")):
-        assert old in conf
-        conf = conf.replace(old, new)
-    d = drey(conf=conf)
-    assert d.get("/counter/increment").text == "Count: 1\n"
-    assert d.get("/counter/fetch/increment").json() == {"count": 2}
-    assert d.post("/counter/fetch/decrement").json() == {"count": 1}
-    assert d.get("/counter/increment?name=other").text == "Count: 1\n"
-    d.kill9()
-    d.start()
-    assert d.get("/counter/value").text == "Count: 1\n"
-    assert d.get("/counter/reset").text == "Count: 0\n"
-    assert d.get("/counter/fetch/value").json() == {"count": 0}
-    assert d.get("/counter/nonsense").status == 404
-    page = d.get("/counter/")
-    assert page.status == 200 and page.header("content-type").startswith("text/html") and "<h1>counter</h1>" in page.text
-    index = d.get("/")
-    assert index.status == 200 and 'href="/counter/"' in index.text
 
 
 def test_A1_03_an_unknown_binding_lists_the_declared_ones(drey):
