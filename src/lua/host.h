@@ -31,6 +31,10 @@ int host_raise(lua_State *);
 /* After a storage call that made db_broken() true: resets the object even if the handler catches the error. */
 int host_raise_store(lua_State *, struct object *);
 
+/* One line in the error log (an enum log_level), with the task's object and request behind the text; t NULL: none. */
+void host_log(struct task *, int level, const char *text);
+void host_log_failure(struct task *, const struct failure *);	/* what the app's code raised, with its traceback; once per failure */
+
 /* Every bind_X.c has one: pushes nothing, fills the table on top of the stack (native) with its field. */
 void bind_storage(lua_State *);		/* native.storage */
 void bind_sql(lua_State *);		/* native.sql */

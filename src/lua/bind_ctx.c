@@ -1,0 +1,228 @@
+/* bind_ctx.c -- native.ctx: what stands behind ctx:blockConcurrencyWhile, waitUntil and abort.
+ *
+ * blockConcurrencyWhile (put together in lua/drey/park.lua):
+ *
+ *	lock     takes the input gate, or parks until it is this task's turn; starts the clock
+ *	fn       runs in the same coroutine
+ *	unlock   gives the gate back
+ *	failed   the message handler while fn runs: resets the object with the error, then the task hangs
+ *
+ * waitUntil(fn) is an event that the object sends to itself: it waits in
+ * the mailbox, keeps the object awake until fn has ended, and a reset ends it as
+ * any other.  In a front module it is a task of its own, begun in the next tick.
+ */
+#include <lauxlib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "lua/bind_ctx.h"
+#include "lua/host.h"
+#include "lua/task.h"
+#include "lua/traceback.h"
+#include "object/worker.h"
+
+/* ---- blockConcurrencyWhile ---- */
+
+static void
+start_clock(struct task *t)
+{
+	if (t->locks++ == 0)
+		timer_set(&t->vm->worker->timers, &t->limit, clock_ms() + t->vm->app->conf->limits.block_timeout_ms);
+}
+
+/* It may be this task's turn; if another was faster, it stands in line again. */
+static int
+locked(struct task *t, lua_State *to)
+{
+	int rc = object_lock(t->object, &t->waiter);
+
+	if (rc == ERR_BUSY)
+		return -1;
+	must(rc == OK);		/* the depth is this task's own, and it holds nothing yet */
+	start_clock(t);
+	lua_pushboolean(to, 1);
+	return 1;
+}
+
+static int
+l_lock(lua_State *L)
+{
+	struct object *o = host_owner(L, 1);
+	struct task *t;
+	int rc;
+
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	t = task_waits(L, "ctx:blockConcurrencyWhile()");
+	if (!t)
+		return task_hang(L);
+	rc = object_lock(o, &t->waiter);
+	if (rc == ERR_BUSY)
+		return task_park(L, t, locked);
+	if (rc != OK)
+		return host_raise(L);
+	start_clock(t);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int
+l_unlock(lua_State *L)
+{
+	struct task *t = host_task(L);
+
+	must(t->object && t->locks > 0);
+	if (--t->locks == 0)
+		timer_clear(&t->vm->worker->timers, &t->limit);
+	object_unlock(t->object, &t->waiter);
+	return 0;
+}
+
+static void
+reset(lua_State *L, struct object *o, struct failure *why)
+{
+	(void)L;
+	why->reset = true;
+	object_break(o, why);
+}
+
+static int
+l_failed(lua_State *L)
+{
+	struct object *o = host_object(L);
+	struct arena a;
+	struct failure why;
+
+	arena_init(&a);
+	failure_from_lua(L, 1, L, &a, &why);
+	host_log_failure(host_task(L), &why);
+	reset(L, o, &why);
+	arena_fini(&a);
+	return 0;
+}
+
+static int
+l_hang(lua_State *L)
+{
+	return task_hang(L);
+}
+
+static int
+l_abort(lua_State *L)
+{
+	struct object *o = host_owner(L, 1);
+	struct buf text = { 0 };
+	struct failure why = { 0 };
+
+	if (lua_isnoneornil(L, 2))
+		buf_c(&text, "Application called abort() to reset Durable Object.");
+	else
+		traceback_describe(L, 2, &text);
+	why.message = buf_slice(&text);
+	reset(L, o, &why);
+	buf_fini(&text);
+	return task_hang(L);
+}
+
+/* ---- waitUntil ---- */
+
+struct background {
+	struct vm *vm;
+	int fn;			/* registry reference; LUA_NOREF once it runs */
+};
+
+static void
+on_background_end(struct event *ev)
+{
+	struct background *b = ev->caller;
+
+	luaL_unref(b->vm->L, LUA_REGISTRYINDEX, b->fn);	/* it never ran: the object was reset first */
+	free(b);
+	event_free(&ev);
+}
+
+static const struct transport background = { on_background_end };
+
+bool
+background_take(struct event *ev, lua_State *to)
+{
+	struct background *b = ev->caller;
+
+	if (ev->transport != &background)
+		return false;
+	lua_rawgeti(to, LUA_REGISTRYINDEX, b->fn);
+	luaL_unref(to, LUA_REGISTRYINDEX, b->fn);
+	b->fn = LUA_NOREF;
+	return true;
+}
+
+static void
+spawn_in_object(struct vm *vm, struct task *t, int fn)
+{
+	struct background *b = xmalloc(sizeof(*b));
+	struct event *ev = event_new(EVENT_CALL, &background, b, vm->worker);
+	struct object *o = t->object;
+
+	b->vm = vm;
+	b->fn = fn;
+	ev->app = vm->app;
+	ev->class = o->class;
+	ev->id = o->id;
+	ev->request_id = t->event ? t->event->request_id : runtime_request_id(vm->worker->runtime);
+	worker_send(vm->worker, ev);
+}
+
+static int
+begin(struct task *t, lua_State *to)
+{
+	(void)t;
+	(void)to;
+	return 0;		/* its function is on its stack already */
+}
+
+static void
+spawn_in_front(struct vm *vm, lua_State *L)
+{
+	struct task *t = task_new(vm, TASK_BACKGROUND, NULL, NULL);
+
+	lua_pushvalue(L, 2);
+	lua_xmove(L, t->co, 1);
+	t->resume = begin;
+	t->parked = true;
+	timer_set(&vm->worker->timers, &t->sleep, clock_ms());
+}
+
+static int
+l_spawn(lua_State *L)
+{
+	struct task *t = host_task(L);
+
+	if (lua_type(L, 2) != LUA_TFUNCTION)
+		return luaL_error(L, "ctx:waitUntil(fn) takes a function, which runs once this handler waits or has ended; got %s",
+		    luaL_typename(L, 2));
+	if (!t->object) {
+		spawn_in_front(t->vm, L);
+		return 0;
+	}
+	host_owner(L, 1);
+	lua_pushvalue(L, 2);
+	spawn_in_object(t->vm, t, luaL_ref(L, LUA_REGISTRYINDEX));
+	return 0;
+}
+
+static const luaL_Reg methods[] = { { "waitUntil", l_spawn }, { "abort", l_abort }, { NULL, NULL } };
+static const luaL_Reg parts[] = {
+	{ "lock", l_lock }, { "unlock", l_unlock }, { "failed", l_failed }, { "hang", l_hang }, { NULL, NULL }
+};
+
+void
+bind_ctx(lua_State *L)
+{
+	lua_newtable(L);
+	luaL_register(L, NULL, methods);
+	lua_setfield(L, -2, "ctx");
+	lua_newtable(L);
+	luaL_register(L, NULL, parts);
+	lua_setfield(L, -2, "block");
+}

@@ -1,0 +1,459 @@
+/* bind_stub.c -- native.stub: ids, and calls from one object to another.
+ *
+ * An id is a userdata: plain bytes, nothing to free.  Namespaces and stubs
+ * are tables made in lua/drey/stub.lua; a stub's id says where a call goes.
+ *
+ *	l_call, l_fetch: check and encode --> event --> worker_send (front) or object_emit (object)
+ *	                                                   |
+ *	on_answer, on this thread again  <-----------------+  task_wake
+ *	answered: push true and the values, or false and the error; stub.lua raises it
+ *
+ * Arguments are encoded before the event exists: nothing that can raise
+ * happens between its birth and its departure.
+ */
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "lua/bind_http.h"
+#include "lua/bind_stub.h"
+#include "lua/host.h"
+#include "lua/task.h"
+#include "lua/traceback.h"
+#include "lua/value.h"
+#include "object/worker.h"
+#include "store/codec.h"
+
+struct id_box {
+	const struct class *class;
+	struct object_id id;
+	size_t n;		/* bytes of the name */
+	bool named;
+	char name[];
+};
+
+/* ---- ids ---- */
+
+static struct id_box *
+push_id(lua_State *L, const struct class *class, const struct object_id *id, struct str name)
+{
+	struct id_box *box = lua_newuserdata(L, sizeof(*box) + name.n);
+
+	box->class = class;
+	box->id = *id;
+	box->named = name.p != NULL;
+	box->n = name.n;
+	if (name.n)
+		memcpy(box->name, name.p, name.n);
+	vm_push(L, vm_of(L), REF_ID);
+	lua_setmetatable(L, -2);
+	return box;
+}
+
+void
+stub_push_id(lua_State *L, const struct class *class, const struct object_id *id, const char *name)
+{
+	push_id(L, class, id, str_c(name));
+}
+
+static struct id_box *
+to_id(lua_State *L, int idx)
+{
+	struct id_box *box = lua_type(L, idx) == LUA_TUSERDATA ? lua_touserdata(L, idx) : NULL;
+	bool is;
+
+	if (!box || !lua_getmetatable(L, idx))
+		return NULL;
+	vm_push(L, vm_of(L), REF_ID);
+	is = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
+	return is ? box : NULL;
+}
+
+static struct id_box *
+check_id(lua_State *L, int idx, const char *usage)
+{
+	struct id_box *box = to_id(L, idx);
+
+	if (!box) {
+		err_set(ERR_ARGUMENT, "%s, not a %s", usage, luaL_typename(L, idx));
+		host_raise(L);
+	}
+	return box;
+}
+
+static int
+l_id_string(lua_State *L)
+{
+	char hex[ID_HEX + 1];
+
+	id_hex(&check_id(L, 1, "id:toString() is called on an id")->id, hex);
+	lua_pushlstring(L, hex, ID_HEX);
+	return 1;
+}
+
+static int
+l_id_equals(lua_State *L)
+{
+	struct id_box *a = check_id(L, 1, "id:equals(other) is called on an id"), *b = to_id(L, 2);
+
+	lua_pushboolean(L, b && id_equal(&a->id, &b->id));
+	return 1;
+}
+
+static int
+l_id_index(lua_State *L)
+{
+	struct id_box *box = check_id(L, 1, "an id is expected");
+	const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+
+	if (strcmp(key, "name") == 0) {
+		if (!box->named)
+			return 0;
+		lua_pushlstring(L, box->name, box->n);
+		return 1;
+	}
+	lua_pushvalue(L, 2);
+	lua_rawget(L, lua_upvalueindex(1));
+	return 1;
+}
+
+static const struct class *
+check_class(lua_State *L, int idx)
+{
+	const struct app *app = vm_of(L)->app;
+	int i = luaL_checkint(L, idx);
+
+	luaL_argcheck(L, i >= 0 && (unsigned)i < app->nclasses, idx, "no such class");
+	return &app->classes[i];
+}
+
+static int
+l_id_from_name(lua_State *L)
+{
+	const struct class *class = check_class(L, 1);
+	struct object_id id;
+	struct str name;
+
+	name.p = luaL_checklstring(L, 2, &name.n);
+	id_from_name(&class->key, name, &id);
+	push_id(L, class, &id, name);
+	return 1;
+}
+
+static int
+l_id_unique(lua_State *L)
+{
+	const struct class *class = check_class(L, 1);
+	struct object_id id;
+
+	id_unique(&class->key, &id);
+	push_id(L, class, &id, (struct str){ 0 });
+	return 1;
+}
+
+static int
+l_id_from_string(lua_State *L)
+{
+	const struct class *class = check_class(L, 1);
+	struct object_id id;
+	struct str hex;
+
+	hex.p = luaL_checklstring(L, 2, &hex.n);
+	if (id_from_string(&class->key, hex, &id) != OK)
+		return host_raise(L);
+	push_id(L, class, &id, (struct str){ 0 });
+	return 1;
+}
+
+static int
+l_check_class(lua_State *L)	/* (id, class index) */
+{
+	struct id_box *box = check_id(L, 1, "get(id) takes an id, made by idFromName, idFromString or newUniqueId");
+	const struct class *class = check_class(L, 2);
+
+	if (box->class == class)
+		return 0;
+	err_set(ERR_ARGUMENT, "Durable Object ID is not valid for this namespace. It is of class %s, the namespace of class %s",
+	    box->class->name, class->name);
+	return host_raise(L);
+}
+
+/* ---- calls ---- */
+
+static void
+on_answer(struct event *ev)
+{
+	struct task *t = ev->caller;
+
+	if (!t) {			/* its task has ended without it */
+		event_free(&ev);
+		return;
+	}
+	must(t->call == ev);
+	t->call = NULL;
+	t->answer = ev;
+	task_wake(t);
+}
+
+static const struct transport transport = { on_answer };
+
+static struct event *
+make_event(struct task *t, enum event_kind kind, const struct id_box *to)
+{
+	struct event *ev = event_new(kind, &transport, t, t->vm->worker);
+
+	ev->request_id = t->event ? t->event->request_id : runtime_request_id(t->vm->worker->runtime);
+	ev->app = t->vm->app;
+	ev->class = to->class;
+	ev->id = to->id;
+	if (to->named)
+		ev->name = arena_str(&ev->arena, (struct str){ to->name, to->n });
+	return ev;
+}
+
+static void
+push_failure(struct task *t, lua_State *to)
+{
+	lua_pushboolean(to, 0);
+	failure_push(to, t->vm->ref[REF_ERROR], &t->answer->failure, t->vm->app->conf->dev_errors);
+}
+
+/* Takes the values of a call's result off its bytes. */
+static int
+push_result(lua_State *to, struct str in)
+{
+	struct codec_item head;
+
+	lua_pushboolean(to, 1);
+	if (in.n == 0)
+		return 1;
+	must(codec_read(&in, &head) == OK && head.type == CODEC_ARRAY);
+	must(lua_checkstack(to, (int)head.count + 4));
+	for (uint32_t i = 0; i < head.count; i++)
+		must(value_push(to, &in) == OK);	/* written by host.c in this process */
+	return (int)head.count + 1;
+}
+
+static int
+called(struct task *t, lua_State *to)
+{
+	int n = 2;
+
+	must(t->answer);
+	if (t->answer->failed)
+		push_failure(t, to);
+	else
+		n = push_result(to, t->answer->result);
+	event_free(&t->answer);
+	return n;
+}
+
+static int
+fetched(struct task *t, lua_State *to)
+{
+	const struct message *m = &t->answer->response;
+	int n = 2;
+
+	if (t->answer->failed) {
+		push_failure(t, to);
+	} else {
+		lua_pushboolean(to, 1);
+		lua_pushinteger(to, m->status);
+		http_push_headers(to, m);
+		if (m->body.p)
+			lua_pushlstring(to, m->body.p, m->body.n);
+		else
+			lua_pushnil(to);
+		n = 4;
+	}
+	event_free(&t->answer);
+	return n;
+}
+
+/* Sends, and parks unless the answer is there already. */
+static int
+send_and_park(lua_State *L, struct task *t, struct event *ev, int (*resume)(struct task *, lua_State *))
+{
+	t->call = ev;
+	if (t->object)
+		object_emit(t->object, ev);
+	else
+		worker_send(t->vm->worker, ev);
+	if (t->answer)
+		return resume(t, L);
+	return task_park(L, t, resume);
+}
+
+static struct id_box *
+check_stub(lua_State *L, const char *usage)
+{
+	struct id_box *box = NULL;
+
+	if (lua_istable(L, 1)) {
+		lua_pushliteral(L, "id");
+		lua_rawget(L, 1);
+		box = to_id(L, -1);
+		lua_pop(L, 1);
+	}
+	if (!box) {
+		err_set(ERR_ARGUMENT, "a stub's methods are called with a colon: %s", usage);
+		host_raise(L);
+	}
+	return box;
+}
+
+static const char *const argument_names[] = {
+	"argument 1", "argument 2", "argument 3", "argument 4", "argument 5", "argument 6", "argument 7", "argument 8"
+};
+
+/* The arguments from stack index 3 on, into the VM's scratch buffer. */
+static int
+encode_args(lua_State *L, struct vm *vm)
+{
+	int n = lua_gettop(L) - 2;
+	uint64_t max = vm->app->conf->limits.rpc_message;
+
+	buf_clear(&vm->scratch);
+	codec_array(&vm->scratch, (uint32_t)n);
+	for (int i = 0; i < n; i++) {
+		int rc = value_encode(L, i + 3, &vm->scratch, i < 8 ? argument_names[i] : "an argument");
+
+		if (rc != OK)
+			return rc;
+	}
+	if (vm->scratch.n > max)
+		return err_set(ERR_LIMIT, "Serialized RPC arguments or return values are limited to %lluMiB, but the size of this value was: "
+		    "%llu bytes. (limits rpc_message)", (unsigned long long)(max >> 20), (unsigned long long)vm->scratch.n);
+	return OK;
+}
+
+static int
+l_call(lua_State *L)		/* (stub, method name, arguments ...) */
+{
+	struct vm *vm = vm_of(L);
+	struct str method;
+	struct id_box *to = check_stub(L, "stub:method(...)");
+	struct event *ev;
+	struct task *t;
+
+	method.p = luaL_checklstring(L, 2, &method.n);
+	if (encode_args(L, vm) != OK)
+		return host_raise(L);
+	t = task_waits(L, "a call to another object");
+	if (!t)
+		return task_hang(L);
+	ev = make_event(t, EVENT_CALL, to);
+	ev->method = arena_str(&ev->arena, method);
+	ev->args = arena_str(&ev->arena, buf_slice(&vm->scratch));
+	return send_and_park(L, t, ev, called);
+}
+
+/* "https://host:1/p?q#f" into scheme, authority and path, which borrow it. */
+static int
+split_url(struct str url, struct message *m)
+{
+	const char *colon = memmem(url.p, url.n, "://", 3), *p, *end = url.p + url.n;
+
+	if (!colon || colon == url.p)
+		return err_set(ERR_ARGUMENT, "stub:fetch() needs an absolute URL such as \"http://object/path\" (the host may be any), not \"%.*s\"",
+		    (int)(url.n > 200 ? 200 : url.n), url.p);
+	p = colon + 3;
+	m->scheme = str_n(url.p, (size_t)(colon - url.p));
+	m->authority = str_n(p, strcspn(p, "/?#"));
+	p += m->authority.n;
+	m->path = str_n(p, strcspn(p, "#"));
+	if (p + m->path.n > end || m->authority.n == 0)
+		return err_set(ERR_ARGUMENT, "stub:fetch(): the URL has no host, or a NUL");
+	if (m->path.n == 0 || m->path.p[0] != '/')
+		m->path.p = NULL;	/* to be written with a slash in front */
+	return OK;
+}
+
+/* (stub, method, url, headers, body): what came as Lua values goes into the event. */
+static int
+take_request(lua_State *L, struct event *ev)
+{
+	struct arena *a = &ev->arena;
+	struct message *m = &ev->request;
+	size_t tail = m->path.n;
+	const char *path = m->authority.p + m->authority.n;
+
+	m->method = arena_str(a, (struct str){ lua_tostring(L, 2), lua_objlen(L, 2) });
+	m->path = m->path.p ? arena_str(a, m->path) : str_c(arena_printf(a, "/%.*s", (int)tail, path));
+	m->scheme = arena_str(a, m->scheme);
+	m->authority = arena_str(a, m->authority);
+	if (lua_type(L, 5) == LUA_TSTRING)
+		m->body = arena_str(a, (struct str){ lua_tostring(L, 5), lua_objlen(L, 5) });
+	return lua_istable(L, 4) ? http_take_headers(L, 4, a, m) : OK;
+}
+
+static int
+l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body) */
+{
+	struct vm *vm = vm_of(L);
+	struct id_box *to = check_stub(L, "stub:fetch(request)");
+	bool forward = lua_type(L, 2) == LUA_TNUMBER;
+	struct message parts = { 0 };
+	struct task *t, *from = NULL;
+	struct event *ev;
+
+	lua_settop(L, 5);
+	if (forward) {
+		from = task_by_handle(vm, lua_tonumber(L, 2));
+		if (!from)
+			return luaL_error(L, "stub:fetch(request): this request has ended; pass it on while its handler runs");
+	} else {
+		size_t n;
+		const char *url = luaL_checklstring(L, 3, &n);
+
+		luaL_checktype(L, 2, LUA_TSTRING);
+		if (split_url((struct str){ url, n }, &parts) != OK)
+			return host_raise(L);
+	}
+	t = task_waits(L, "stub:fetch()");
+	if (!t)
+		return task_hang(L);
+	ev = make_event(t, EVENT_FETCH, to);
+	ev->request = parts;
+	if (forward) {
+		message_copy(&ev->arena, &ev->request, &from->event->request);
+	} else if (take_request(L, ev) != OK) {
+		event_free(&ev);
+		return host_raise(L);
+	}
+	return send_and_park(L, t, ev, fetched);
+}
+
+static const luaL_Reg functions[] = {
+	{ "id_from_name", l_id_from_name },
+	{ "id_from_string", l_id_from_string },
+	{ "id_unique", l_id_unique },
+	{ "check_class", l_check_class },
+	{ "call", l_call },
+	{ "fetch", l_fetch },
+	{ NULL, NULL }
+};
+
+static const luaL_Reg id_methods[] = { { "toString", l_id_string }, { "equals", l_id_equals }, { NULL, NULL } };
+
+void
+bind_stub(lua_State *L)
+{
+	lua_newtable(L);
+	luaL_register(L, NULL, functions);
+	lua_setfield(L, -2, "stub");
+
+	lua_newtable(L);		/* the metatable of ids */
+	lua_newtable(L);
+	luaL_register(L, NULL, id_methods);
+	lua_pushcclosure(L, l_id_index, 1);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, l_id_string);
+	lua_setfield(L, -2, "__tostring");
+	lua_pushcfunction(L, l_id_equals);
+	lua_setfield(L, -2, "__eq");
+	lua_pushliteral(L, "id");
+	lua_setfield(L, -2, "__metatable");
+	vm_keep(vm_of(L), REF_ID);
+}

@@ -1,0 +1,306 @@
+/* task.c -- coroutines, taken from a pool, run, parked, resumed, dropped.
+ *
+ * Trap: lua_yield() inside a callback of table.sort or string.gsub raises
+ * LuaJIT's "attempt to yield across C-call boundary"; task_waits() says
+ * it better, and before anything was sent.
+ */
+#include "lua/task.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "lua/host.h"
+#include "lua/traceback.h"
+#include "object/worker.h"
+
+enum { IDLE_MAX = 256 };		/* coroutines kept ready per VM */
+#define HANDLE_SLOTS 1048576.0		/* a handle is generation * this + index: exact in a double */
+
+static char park_mark;
+
+static void
+on_wake(struct waiter *w)
+{
+	struct task *t = container_of(w, struct task, waiter);
+	int n;
+
+	must(t->parked && t->resume);
+	n = t->resume(t, t->co);
+	if (n >= 0)
+		task_run(t, n);
+}
+
+/* An input gate that closes for good tells us; engine.forget() drops the task right after, or has done so. */
+static void
+on_cancel(struct waiter *w, const struct failure *why)
+{
+	(void)w;
+	(void)why;
+}
+
+static void
+on_sleep(struct timer *timer)
+{
+	task_wake(container_of(timer, struct task, sleep));
+}
+
+static void
+on_limit(struct timer *timer)
+{
+	static const struct failure why = {
+		.message = STR("A call to blockConcurrencyWhile() in a Durable Object waited for too long. "
+		    "The call was canceled and the Durable Object was reset."),
+		.overloaded = true, .reset = true
+	};
+	struct task *t = container_of(timer, struct task, limit);
+
+	must(t->object);
+	object_break(t->object, &why);
+}
+
+static struct task *
+make(struct vm *vm)
+{
+	struct task *t = xcalloc(1, sizeof(*t));
+
+	if (vm->ntasks == vm->tasks_cap) {
+		vm->tasks_cap = vm->tasks_cap ? vm->tasks_cap * 2 : 64;
+		vm->tasks = xrealloc(vm->tasks, vm->tasks_cap * sizeof(struct task *));
+	}
+	must(vm->ntasks < (unsigned)HANDLE_SLOTS);
+	t->vm = vm;
+	t->index = vm->ntasks;
+	vm->tasks[vm->ntasks++] = t;
+	t->waiter.wake = on_wake;
+	t->waiter.cancel = on_cancel;
+	list_init(&t->waiter.link);
+	list_init(&t->link);
+	timer_init(&t->sleep, on_sleep);
+	timer_init(&t->limit, on_limit);
+	return t;
+}
+
+static struct task *
+take(struct vm *vm)
+{
+	struct list *l = list_shift(&vm->idle);
+	struct task *t;
+
+	if (l) {
+		vm->nidle--;
+		return container_of(l, struct task, link);
+	}
+	l = list_shift(&vm->vacant);
+	t = l ? container_of(l, struct task, link) : make(vm);
+	lua_checkstack(vm->L, 4);
+	t->co = lua_newthread(vm->L);
+	t->anchor = luaL_ref(vm->L, LUA_REGISTRYINDEX);
+	return t;
+}
+
+struct task *
+task_new(struct vm *vm, enum task_kind kind, struct event *ev, struct object *o)
+{
+	struct task *t = take(vm);
+
+	t->kind = kind;
+	t->event = ev;
+	t->object = o;
+	if (ev)
+		ev->task = t;
+	list_push(o ? &((struct instance *)o->instance)->tasks : &vm->front, &t->link);
+	return t;
+}
+
+void
+task_unwait(struct task *t)
+{
+	if (t->call) {
+		t->call->caller = NULL;		/* the answer, when it comes, finds nobody */
+		t->call = NULL;
+	}
+	if (t->answer)
+		event_free(&t->answer);
+	if (timer_is_set(&t->sleep))
+		timer_clear(&t->vm->worker->timers, &t->sleep);
+	list_del(&t->waiter.link);
+	t->resume = NULL;
+	t->parked = false;
+}
+
+void
+task_release(struct task *t, bool reusable)
+{
+	struct vm *vm = t->vm;
+
+	task_unwait(t);
+	if (timer_is_set(&t->limit))
+		timer_clear(&vm->worker->timers, &t->limit);
+	if (t->event)
+		t->event->task = NULL;
+	t->event = NULL;
+	t->object = NULL;
+	t->locks = 0;
+	t->generation++;
+	list_del(&t->link);
+	if (reusable && vm->nidle < IDLE_MAX) {
+		lua_settop(t->co, 0);
+		vm->nidle++;
+		list_insert(&vm->idle, &t->link);	/* the warmest first */
+		return;
+	}
+	luaL_unref(vm->L, LUA_REGISTRYINDEX, t->anchor);
+	t->co = NULL;
+	list_insert(&vm->vacant, &t->link);
+}
+
+void
+task_drop(struct task *t)
+{
+	must(t->vm->current != t);
+	task_release(t, false);
+}
+
+void
+tasks_fini(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->ntasks; i++) {
+		if (vm->tasks[i]->call)
+			vm->tasks[i]->call->caller = NULL;
+		if (vm->tasks[i]->answer)
+			event_free(&vm->tasks[i]->answer);
+		if (vm->worker) {
+			timer_clear(&vm->worker->timers, &vm->tasks[i]->sleep);
+			timer_clear(&vm->worker->timers, &vm->tasks[i]->limit);
+		}
+		free(vm->tasks[i]);
+	}
+	free(vm->tasks);
+	vm->tasks = NULL;
+	vm->ntasks = 0;
+}
+
+void
+task_run(struct task *t, int nargs)
+{
+	struct vm *vm = t->vm;
+	int status;
+
+	must(!vm->current);
+	vm->current = t;
+	vm->strict = true;
+	t->parked = false;
+	t->resume = NULL;
+	status = lua_resume(t->co, nargs);
+	vm->strict = false;
+	vm->current = NULL;
+	if (status == LUA_YIELD) {
+		lua_settop(t->co, 0);
+		if (t->parked)
+			return;
+		lua_pushliteral(t->co, "coroutine.yield() gives control back to whoever resumed this coroutine; a handler is "
+		    "resumed by the server: call sleep(), a stub or fetch() to wait, or yield inside a coroutine.wrap(function() ... end)");
+		status = LUA_ERRRUN;
+	}
+	host_done(t, status);
+	vm_tidy(vm);
+}
+
+struct task *
+task_waits(lua_State *L, const char *what)
+{
+	struct task *t = host_task(L);
+
+	if (!lua_isyieldable(L))
+		luaL_error(L, "%s waits, and Lua cannot wait inside a callback of table.sort or string.gsub, or in a metamethod called "
+		    "from C: do it before or after, and keep the result in a local", what);
+	if (t->call || t->resume)	/* an earlier wait that could not park */
+		task_unwait(t);
+	if (t->event && t->event->kind == EVENT_FETCH)
+		event_own(t->event);
+	if (t->object) {
+		object_yield(t->object);
+		if (t->object->reset)		/* the commit failed */
+			return NULL;
+	}
+	return t;
+}
+
+void
+task_push_mark(lua_State *L)
+{
+	lua_pushlightuserdata(L, &park_mark);
+}
+
+int
+task_park(lua_State *L, struct task *t, int (*resume)(struct task *, lua_State *))
+{
+	t->resume = resume;
+	t->parked = true;
+	task_push_mark(L);
+	return lua_yield(L, 1);
+}
+
+static int
+stay(struct task *t, lua_State *to)
+{
+	(void)t;
+	(void)to;
+	return -1;
+}
+
+int
+task_hang(lua_State *L)
+{
+	return task_park(L, host_task(L), stay);
+}
+
+void
+task_wake(struct task *t)
+{
+	if (!t->parked)
+		return;			/* come before it could park: the call looks itself */
+	if (t->object)
+		object_wake(t->object, &t->waiter);
+	else
+		on_wake(&t->waiter);
+}
+
+void
+task_interrupt(struct task *t)
+{
+	static const struct failure gone = { .message = STR("client disconnected") };
+	struct event *call = t->call;
+	struct worker *worker = t->vm->worker;
+
+	if (!t->parked)
+		return;
+	task_unwait(t);
+	lua_pushboolean(t->co, 0);
+	failure_push(t->co, t->vm->ref[REF_ERROR], &gone, false);
+	lua_pushnil(t->co);
+	lua_setfield(t->co, -2, "remote");
+	lua_pushboolean(t->co, 1);
+	lua_setfield(t->co, -2, "clientDisconnected");
+	if (call)
+		worker_abandon(worker, call);
+	task_run(t, 2);
+}
+
+double
+task_handle(const struct task *t)
+{
+	return t->generation * HANDLE_SLOTS + t->index;
+}
+
+struct task *
+task_by_handle(struct vm *vm, double handle)
+{
+	uint64_t h = handle >= 0 && handle < 9e15 ? (uint64_t)handle : UINT64_MAX;
+	uint64_t index = h % (uint64_t)HANDLE_SLOTS;
+	struct task *t = index < vm->ntasks ? vm->tasks[index] : NULL;
+
+	return t && t->event && t->generation == (uint32_t)(h / (uint64_t)HANDLE_SLOTS) ? t : NULL;
+}

@@ -1,0 +1,76 @@
+/* task.h -- one coroutine running one event, from its first line to its answer.
+ *
+ *	 task_new    task_run               waits (a native call)
+ *	IDLE ------> READY ------> RUNNING ----------------------> PARKED
+ *	  ^                        |    ^                            |  |
+ *	  +---- host_done ---------+    +------- task_wake ----------+  +-- task_drop: never resumed, gone
+ *
+ * Coroutines that ended well are used again; one that raised is left to the
+ * garbage collector.  A coroutine is anchored in the registry as long as its task
+ * exists.  Only native calls may park: they push the park mark and yield, which
+ * passes through coroutines of the app (lua/drey/park.lua) up to the host.
+ *
+ * A native call that waits: task_waits() first (may it?), then start what it
+ * waits for, last `return task_park()`.  When it has come, task_wake(); the resume
+ * function then pushes what the call returns: true and values, or false and an error.
+ *
+ * Owner: the VM.  Thread: the VM's.
+ */
+#ifndef DREY_LUA_TASK_H
+#define DREY_LUA_TASK_H
+
+#include "base/timers.h"
+#include "lua/vm.h"
+#include "object/waiter.h"
+
+enum task_kind { TASK_FRONT, TASK_WAKE, TASK_CALL, TASK_FETCH, TASK_BACKGROUND };
+
+struct task {
+	struct waiter waiter;
+	struct list link;		/* vm->idle, vm->vacant, vm->front, or its instance's tasks */
+	struct vm *vm;
+	lua_State *co;
+	int anchor;
+	unsigned index;			/* in vm->tasks */
+	uint32_t generation;		/* counts uses, so that a handle of an earlier one is known */
+	enum task_kind kind;
+	bool parked;
+	struct event *event;		/* what it runs; NULL for a constructor and for the front's waitUntil */
+	struct object *object;		/* NULL: front module */
+	struct event *call;		/* out, its answer is awaited; its caller is this task */
+	struct event *answer;		/* has come back */
+	int (*resume)(struct task *, lua_State *to);	/* pushes results, returns how many; < 0: stay parked */
+	struct timer sleep;		/* sleep(), or the start of a front's waitUntil */
+	struct timer limit;		/* of the outermost blockConcurrencyWhile */
+	unsigned locks;			/* depth of blockConcurrencyWhile */
+};
+
+/* The engine's part of an object: object->instance. */
+struct instance {
+	int table;			/* registry reference; LUA_NOREF until the constructor is done */
+	double serial;			/* what its ctx carries */
+	struct list tasks;
+};
+
+struct task *task_new(struct vm *, enum task_kind, struct event *, struct object *);	/* borrows both until host_done() or task_drop() */
+void task_run(struct task *, int nargs);	/* function (first time) and arguments are on task->co */
+void task_release(struct task *, bool reusable);	/* its event is the caller's now */
+void task_drop(struct task *);			/* a parked one: never to be resumed */
+void tasks_fini(struct vm *);			/* all of them, at the end of the VM */
+
+struct task *task_waits(lua_State *, const char *what);	/* may this call wait here?  raises; what: "sleep()".
+						 * NULL: the object is being reset, `return task_hang(L)` */
+int task_park(lua_State *, struct task *, int (*resume)(struct task *, lua_State *));	/* `return task_park(...)` */
+int task_hang(lua_State *);			/* parks for good: the object is being reset */
+void task_wake(struct task *);			/* now, or when the object's input gate lets it */
+void task_unwait(struct task *);		/* forgets what it waits for; nothing comes any more */
+void task_interrupt(struct task *);		/* a parked front task whose client left: raises in it */
+
+void task_push_mark(lua_State *);		/* what a parked call yields */
+double task_handle(const struct task *);
+struct task *task_by_handle(struct vm *, double handle);	/* NULL: its event has ended */
+
+/* host.c: the coroutine has ended with this lua_resume() status. Takes the task. */
+void host_done(struct task *, int status);
+
+#endif

@@ -1,0 +1,23 @@
+/* traceback.h -- where in the app's code it went wrong.
+ *
+ * Frames of drey's own Lua half (chunks named =drey/...) are left out, and C
+ * functions above them: what stays is what the author wrote.
+ */
+#ifndef DREY_LUA_TRACEBACK_H
+#define DREY_LUA_TRACEBACK_H
+
+#include <lua.h>
+
+#include "object/event.h"
+
+/* Appends "\n\tcounter.lua:12: in increment" for each of the app's frames from this level on. */
+void traceback_add(lua_State *, int level, struct buf *);
+/* Appends what an error value says: a string as it is, a table's message, else "(error object is a X value)". */
+void traceback_describe(lua_State *, int idx, struct buf *);
+void traceback_error_mt(lua_State *);	/* pushes a new metatable for failure_push(): tostring() gives the message */
+/* Pushes an error table made of a failure that came from elsewhere; mt is the registry reference of its metatable. */
+void failure_push(lua_State *, int mt, const struct failure *, bool dev);
+/* Makes a failure of the error value at idx; the slices go to the arena.  co: whose frames tell where; may be NULL. */
+void failure_from_lua(lua_State *, int idx, lua_State *co, struct arena *, struct failure *);
+
+#endif

@@ -1,0 +1,114 @@
+/* vm.c -- a Lua state whose memory is counted.
+ *
+ * LuaJIT never collects because an allocation failed: it raises at once.  So
+ * garbage must not be what fills the limit.  Its own threshold is twice
+ * what was alive, which is too late near the limit; vm_tidy() collects
+ * between tasks once half of what was left after the last full
+ * collection is used.
+ */
+#include "lua/vm.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "lua/task.h"
+
+static void *
+on_alloc(void *ud, void *p, size_t old, size_t n)
+{
+	struct vm *vm = ud;
+	void *q;
+
+	if (n == 0) {
+		vm->used -= old;
+		free(p);
+		return NULL;
+	}
+	if (n > old && vm->strict && vm->used + (n - old) > vm->max)
+		return NULL;
+	q = realloc(p, n);
+	if (!q) {
+		must(vm->strict);	/* nobody could catch it */
+		return NULL;
+	}
+	vm->used += n - old;
+	return q;
+}
+
+static int
+on_panic(lua_State *L)
+{
+	must_fail(lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "a Lua error outside of a task", __FILE__, __LINE__, __func__);
+}
+
+struct vm *
+vm_of(lua_State *L)
+{
+	void *ud;
+
+	lua_getallocf(L, &ud);
+	return ud;
+}
+
+void
+vm_keep(struct vm *vm, enum vm_ref r)
+{
+	must(vm->ref[r] == LUA_NOREF);
+	if (lua_isnil(vm->L, -1)) {		/* luaL_ref would give LUA_REFNIL, which is fine to push */
+		lua_pop(vm->L, 1);
+		vm->ref[r] = LUA_REFNIL;
+		return;
+	}
+	vm->ref[r] = luaL_ref(vm->L, LUA_REGISTRYINDEX);
+}
+
+struct vm *
+vm_new(struct host *host, struct worker *worker, const struct app *app)
+{
+	struct vm *vm = xcalloc(1, sizeof(*vm));
+
+	vm->host = host;
+	vm->worker = worker;
+	vm->app = app;
+	vm->max = app->conf->limits.memory;
+	vm->collect_at = vm->max / 2;
+	for (int i = 0; i < REF_COUNT; i++)
+		vm->ref[i] = LUA_NOREF;
+	list_init(&vm->idle);
+	list_init(&vm->vacant);
+	list_init(&vm->front);
+	vm->classes = xcalloc(app->nclasses + 1, sizeof(*vm->classes));
+	for (unsigned i = 0; i < app->nclasses; i++)
+		vm->classes[i].table = vm->classes[i].known = LUA_NOREF;
+	vm->L = lua_newstate(on_alloc, vm);
+	must(vm->L);
+	lua_atpanic(vm->L, on_panic);
+	return vm;
+}
+
+void
+vm_free(struct vm **vmp)
+{
+	struct vm *vm = *vmp;
+
+	if (!vm)
+		return;
+	*vmp = NULL;
+	tasks_fini(vm);
+	lua_close(vm->L);
+	buf_fini(&vm->scratch);
+	free(vm->classes);
+	free(vm);
+}
+
+void
+vm_tidy(struct vm *vm)
+{
+	if (vm->used < vm->collect_at)
+		return;
+	lua_gc(vm->L, LUA_GCCOLLECT, 0);
+	vm->collect_at = vm->used < vm->max ? vm->used + (vm->max - vm->used) / 2 : vm->max;
+	if (vm->collect_at < vm->max / 2)
+		vm->collect_at = vm->max / 2;
+}

@@ -1,0 +1,78 @@
+/* vm.h -- one app's Lua state on one worker: memory, globals, classes, tasks.
+ *
+ * The allocator counts.  While the app's code runs (vm->strict) it refuses
+ * what goes above limits memory, which Lua turns into a "not enough memory"
+ * error in that task; the host's own few allocations between tasks, which
+ * nobody could catch, always succeed.
+ *
+ * Owner: the worker's host.  Thread: that worker's only.
+ */
+#ifndef DREY_LUA_VM_H
+#define DREY_LUA_VM_H
+
+#include <lua.h>
+
+#include "base/list.h"
+#include "object/object.h"
+
+struct host;
+struct task;
+
+/* What the host reaches for on the hot path, kept as registry references. */
+enum vm_ref {
+	REF_GLOBALS,		/* the app's global table */
+	REF_NATIVE,
+	REF_INIT,		/* the table lua/drey/init.lua returned */
+	REF_MODULES,		/* embedded modules that are loaded, by name */
+	REF_LOADED,		/* what require gave, by name */
+	REF_ENV,
+	REF_FRONT_CTX,
+	REF_FRONT_FETCH,	/* the front module's fetch; nil when there is none */
+	REF_RESPONSE,		/* metatable of responses */
+	REF_ERROR,		/* metatable of error tables that came from elsewhere */
+	REF_ID,			/* metatable of ids */
+	REF_RUN_FRONT,		/* functions of lua/drey/park.lua that start a task */
+	REF_RUN_FETCH,
+	REF_RUN_WAKE,
+	REF_METHOD,		/* init.method */
+	REF_STATUS, REF_HEADERS, REF_BODY, REF_SERIAL,	/* the strings "status", "_headers", "_body", "_serial" */
+	REF_COUNT
+};
+
+struct vm_class {
+	int table;		/* reference of the class; LUA_NOREF: the app does not return it */
+	int known;		/* reference of { method name = true } that init.method let pass */
+};
+
+struct vm {
+	lua_State *L;
+	struct host *host;
+	struct worker *worker;		/* NULL in a throwaway VM */
+	const struct app *app;
+	size_t used, max;
+	bool strict;
+	size_t collect_at;		/* collect garbage between tasks above this */
+	int ref[REF_COUNT];
+	struct vm_class *classes;	/* by class->index */
+	struct task *current;		/* whose code runs now */
+	struct task **tasks;		/* by task->index */
+	unsigned ntasks, tasks_cap;
+	struct list idle;		/* tasks with a coroutine ready to be used again */
+	unsigned nidle;
+	struct list vacant;		/* tasks without one */
+	struct list front;		/* running tasks that belong to no object */
+	struct buf scratch;		/* values on their way out */
+};
+
+struct vm *vm_new(struct host *, struct worker *, const struct app *);	/* a bare state with libraries; see sandbox, loader */
+void vm_free(struct vm **);
+struct vm *vm_of(lua_State *);
+void vm_keep(struct vm *, enum vm_ref);		/* pops a value and keeps it */
+static inline void
+vm_push(lua_State *L, const struct vm *vm, enum vm_ref r)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref[r]);
+}
+void vm_tidy(struct vm *);			/* between tasks: collects when memory runs short */
+
+#endif
