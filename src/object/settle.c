@@ -85,6 +85,21 @@ keep_name(struct object *o)
 	return db_meta_put(o->db, META_NAME, str_c(o->name));
 }
 
+/* A broken database may have nothing left to commit; any call on it says why it broke. */
+static int
+commit_object(struct object *o, uint64_t *commit)
+{
+	struct str none;
+	int rc;
+
+	if (db_broken(o->db)) {
+		rc = db_meta_get(o->db, META_NAME, &none);
+		return rc < 0 ? rc : err_set(ERR_STORE, "the object's database broke");
+	}
+	rc = keep_name(o);
+	return rc < 0 ? rc : db_commit(o->db, commit);
+}
+
 static void
 commit_lost(struct object *o)
 {
@@ -104,7 +119,7 @@ settle_object(struct object *o)
 	list_del(&o->dirty_link);
 	if (o->reset)
 		return;			/* it will be dropped, and who saw it told */
-	if (keep_name(o) != OK || db_commit(o->db, &commit) != OK) {
+	if (commit_object(o, &commit) != OK) {
 		commit_lost(o);
 		return;
 	}

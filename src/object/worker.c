@@ -119,6 +119,17 @@ hand_over(struct worker *w, struct event *ev)
 	engine_leave(w, NULL, was);
 }
 
+bool
+worker_front_done(struct worker *w, struct event *ev)
+{
+	must(!w->in_engine);
+	if (!ev->answering)
+		return false;
+	list_del(&ev->link);		/* of worker->answers */
+	hand_over(w, ev);
+	return true;
+}
+
 static bool
 answer_one(struct worker *w)
 {

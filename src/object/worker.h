@@ -76,6 +76,9 @@ void worker_free(struct worker **);		/* after worker_stop() */
 
 /* An outside request for ev->app's front module; runs at once on this thread.  Takes. */
 void worker_front(struct worker *, struct event *);
+/* Right after worker_front(): was it answered by that call?  Then it goes to its transport now instead of in the tick, while all that
+ * belongs to it is warm; nothing it says waits for a commit.  false: it is out. */
+bool worker_front_done(struct worker *, struct event *);
 /* An event for the object ev->class, ev->id, wherever it lives.  Takes. */
 void worker_send(struct worker *, struct event *);
 /* A finished event goes back to its transport, on its home thread.  Takes. */

@@ -294,12 +294,11 @@ db_commit(struct db *db, uint64_t *commit)
 	struct store *st = db->shard->store;
 	const char *refuse;
 
-	if (!db->dirty && !db->broken)
-		return OK;
-	refuse = atomic_exchange(&st->refuse, NULL);
-	if (db->broken || refuse) {
+	if (!db->dirty)
+		return OK;		/* a broken one too */
+	if ((refuse = atomic_exchange(&st->refuse, NULL))) {
 		db_rollback(db);
-		return err_set(ERR_STORE, "%s", db->broken ? db->broken : refuse);
+		return err_set(ERR_STORE, "%s", refuse);
 	}
 	free(db->file->name);
 	*db->file = db->open;
@@ -345,6 +344,8 @@ int
 db_meta_get(struct db *db, int key, struct str *value)
 {
 	must(key == META_NAME);
+	if (db->broken)
+		return err_set(ERR_STORE, "%s", db->broken);
 	*value = str_c(db->open.name);
 	return OK;
 }
