@@ -122,8 +122,7 @@ hand_over(struct worker *w, struct event *ev)
 bool
 worker_front_done(struct worker *w, struct event *ev)
 {
-	must(!w->in_engine);
-	if (!ev->answering)
+	if (!ev->answering || w->in_engine)	/* inside another event's answer: the tick will do */
 		return false;
 	list_del(&ev->link);		/* of worker->answers */
 	hand_over(w, ev);

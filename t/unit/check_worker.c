@@ -51,6 +51,24 @@ START_TEST(a_front_module_answers_in_the_tick_it_was_asked_in)
 }
 END_TEST
 
+START_TEST(a_front_module_that_answered_at_once_may_be_asked_for_it_at_once)
+{
+	struct reply done, out;
+
+	scene_open(&s, 1, false);
+	scene_front(&s, &done, NULL, NULL);
+	ck_assert(worker_front_done(s.w, done.event));
+	ck_reply(&done, "hello");
+	scene_front(&s, &out, "a", "echo");
+	ck_assert(!worker_front_done(s.w, out.event));
+	ck_assert_uint_eq(out.came, 0);
+	scene_tick(&s);
+	ck_reply(&out, "x");
+	ck_reply(&done, "hello");
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(a_call_from_the_front_module_comes_back_within_one_tick)
 {
 	struct reply r;
@@ -547,6 +565,7 @@ main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, a_front_module_answers_in_the_tick_it_was_asked_in);
+	tcase_add_test(t, a_front_module_that_answered_at_once_may_be_asked_for_it_at_once);
 	tcase_add_test(t, a_call_from_the_front_module_comes_back_within_one_tick);
 	tcase_add_test(t, sending_runs_nothing_until_the_tick);
 	tcase_add_test(t, a_busy_object_does_not_keep_the_others_waiting);
