@@ -36,7 +36,7 @@ end
 local advice = "make a new one: Request.new(request, { method =, headers =, body = })"
 Request.__newindex = check.guard("request", {
 	method = advice, body = advice, url = "make a new one: Request.new(url, request)",
-	headers = "use request.headers:set(name, value)",
+	headers = "use request.headers:set(name, value)", signal = "the server sets it",
 })
 
 function fields.method(self)
@@ -75,10 +75,23 @@ function fields.body(self)
 	return body
 end
 
--- Has the client gone away? A handler that works long may look and stop.
-function fields.aborted(self)
-	local handle = rawget(self, "_handle")
-	return handle ~= nil and http.aborted(handle)
+-- request.signal.aborted: has the client gone away? A handler that works long may look, and stop.
+local Signal = {}
+
+function Signal.__index(self, key)
+	if key == "aborted" then
+		local handle = self._handle
+		return handle and http.aborted(handle)
+	end
+end
+
+function fields.signal(self)
+	local signal = rawget(self, "_signal")
+	if not signal then
+		signal = setmetatable({ _handle = rawget(self, "_handle") or false }, Signal)
+		rawset(self, "_signal", signal)
+	end
+	return signal
 end
 
 function methods:text()
