@@ -387,7 +387,7 @@ capture_drop_clean(struct capture *c)
 static void
 capture_relist(struct capture *c)
 {
-	struct list *at = c->shard->journaled.prev;
+	struct list *at;
 	struct page *p;
 
 	c->since = 0;
@@ -397,6 +397,7 @@ capture_relist(struct capture *c)
 	list_del(&c->journaled);
 	if (!c->since)
 		return;
+	at = c->shard->journaled.prev;
 	while (at != &c->shard->journaled && container_of(at, struct capture, journaled)->since > c->since)
 		at = at->prev;
 	list_insert(at, &c->journaled);

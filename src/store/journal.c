@@ -353,9 +353,12 @@ journal_write(struct journal *j, struct batch *b)
 	if (j->fd_segment != b->segment) {
 		pthread_mutex_lock(&j->mutex);
 		spare = j->spare;
-		j->spare = false;
 		pthread_mutex_unlock(&j->mutex);
 		rc = segment_open(j, b->segment, spare);
+		/* Only now: as long as the flag is up the checkpoint thread makes no other file of that name. */
+		pthread_mutex_lock(&j->mutex);
+		j->spare &= !spare;
+		pthread_mutex_unlock(&j->mutex);
 	}
 	return rc == OK ? batch_write(j, b) : rc;
 }

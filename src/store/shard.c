@@ -8,7 +8,7 @@
 #include "store/checkpoint.h"
 #include "store/inside.h"
 
-enum { TICK_PAGES = 128 };	/* written per shard_tick(): about a millisecond of an event loop */
+enum { TICK_PAGES = 128 };	/* about a millisecond of an event loop */
 
 struct shard *
 shard_new(struct store *st, unsigned index, void (*wake)(void *arg), void *arg)
@@ -19,6 +19,7 @@ shard_new(struct store *st, unsigned index, void (*wake)(void *arg), void *arg)
 	s->index = index;
 	s->wake = wake;
 	s->arg = arg;
+	s->tick_pages = TICK_PAGES;
 	files_init(&s->files, st->files_max);
 	list_init(&s->journaled);
 	list_init(&s->over);
@@ -117,7 +118,7 @@ void
 shard_tick(struct shard *s)
 {
 	uint64_t target = atomic_load(&s->target);
-	unsigned budget = TICK_PAGES;
+	unsigned budget = s->tick_pages;
 	struct capture *c;
 
 	if (failure_is(&s->store->failure))

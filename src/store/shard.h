@@ -24,6 +24,7 @@ struct shard {
 	unsigned index;
 	void (*wake)(void *arg);
 	void *arg;
+	unsigned tick_pages;		/* written at most per shard_tick() */
 	struct page_pool pool;
 	struct files files;
 	struct list journaled;		/* captures, by since */

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "store/handle.h"
+#include "store/shard.h"
 #include "store/store.h"
 
 enum { DATABASES = 7, RECOVERY_EVERY = 23 };
@@ -103,10 +104,13 @@ begin(const char *dir)
 		.dir = dir, .journal_segment = 12 << 10, .open_files = 2, .overlay_max = 40 << 10, .shards = 1
 	};
 	struct store *st = store_open(&o);
+	struct shard *s;
 
 	check(st);
 	atomic_store(&running, st);
-	return shard_new(st, 0, on_wake, NULL);
+	s = shard_new(st, 0, on_wake, NULL);
+	s->tick_pages = 3;		/* so that a checkpoint takes several ticks */
+	return s;
 }
 
 static void
@@ -275,10 +279,33 @@ matches(char *const *found, uint64_t c)
 }
 
 static int
+number(void *arg, int n, char **v, char **names)
+{
+	(void)n, (void)names;
+	*(long long *)arg = atoll(v[0]);
+	return 0;
+}
+
+static int
 sound(void *arg, int n, char **v, char **names)
 {
 	(void)arg, (void)n, (void)names;
 	return strcmp(v[0], "ok") != 0;
+}
+
+/* The file is as long as the database, and there is none for an empty one. */
+static void
+check_file(const char *dir, int i, long long pages)
+{
+	char path[512];
+	struct stat st = { 0 };
+	int n = snprintf(path, sizeof path, "%s/app/%s/%02x/%02x%02x", dir, i % 2 ? "Odd" : "Even", i / 3, i / 3, i);
+
+	for (int k = 2; k < 32; k++)
+		n += snprintf(path + n, sizeof path - (size_t)n, "00");
+	snprintf(path + n, sizeof path - (size_t)n, ".sqlite");
+	check((stat(path, &st) == 0) == (pages > 0));
+	check(st.st_size == pages * 4096);
 }
 
 /* Recovers dir and compares; before: acknowledged by the cut. */
@@ -287,6 +314,7 @@ recover_and_compare(const char *dir, uint64_t before)
 {
 	struct shard *s = begin(dir);
 	char *found[DATABASES];
+	long long pages[DATABASES] = { 0 };
 	uint64_t c;
 
 	for (int i = 0; i < DATABASES; i++) {
@@ -296,10 +324,13 @@ recover_and_compare(const char *dir, uint64_t before)
 		if (db_exists(db)) {
 			db_parts(db)->trusted = true;
 			check(sqlite3_exec(db_handle(db), "PRAGMA integrity_check", sound, NULL, NULL) == SQLITE_OK);
+			check(sqlite3_exec(db_handle(db), "PRAGMA page_count", number, &pages[i], NULL) == SQLITE_OK);
 			db_parts(db)->trusted = false;
 		}
 		check(db_free(&db) == OK);
 	}
+	for (int i = 0; i < DATABASES; i++)
+		check_file(dir, i, pages[i]);
 	for (c = before; c <= commits && !matches(found, c); c++)
 		;
 	if (c > commits) {
