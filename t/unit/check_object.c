@@ -79,6 +79,23 @@ START_TEST(a_reader_waits_for_the_undurable_commit_it_saw)
 }
 END_TEST
 
+START_TEST(a_reader_does_not_overtake_a_word_that_is_about_to_leave)
+{
+	struct reply w, r;
+
+	scene_open(&s, 1, false);
+	scene_send(&s, &w, "a", "inc", "");
+	scene_tick(&s);
+	fake_store_sync(s.store);
+	scene_send(&s, &r, "a", "get", "");
+	scene_tick(&s);
+	ck_reply(&w, "1");
+	ck_reply(&r, "1");
+	ck_assert_uint_lt(w.order, r.order);
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(a_reader_of_durable_state_does_not_wait)
 {
 	struct reply r, other;
@@ -109,8 +126,9 @@ START_TEST(words_leave_in_order_even_when_a_later_one_could_go)
 	scene_tick(&s);
 	ck_reply(&r[0], "1");
 	ck_assert_uint_eq(r[1].came + r[2].came, 0);
-	ck_assert_uint_eq(fake_store_wanted(s.store), 2);	/* those left behind wished again */
+	ck_assert_uint_eq(s.wakes[0], 1);
 	fake_store_sync(s.store);
+	ck_assert_uint_eq(s.wakes[0], 2);	/* those left behind had wished again */
 	scene_tick(&s);
 	ck_reply(&r[1], "2");
 	ck_reply(&r[2], "2");
@@ -387,6 +405,27 @@ START_TEST(a_critical_error_reaches_the_caller_even_if_the_handler_kept_silent)
 }
 END_TEST
 
+START_TEST(the_next_instance_has_a_sound_database_though_words_of_the_old_still_wait)
+{
+	struct reply old, spoilt, new;
+
+	scene_open(&s, 1, false);
+	scene_send(&s, &old, "a", "inc", "");
+	scene_send(&s, &spoilt, "a", "park", "");
+	scene_tick(&s);
+	fake_db_spoil(scene_object(&s, "a")->db, "disk I/O error: SQLITE_IOERR");
+	object_break(scene_object(&s, "a"), &(struct failure){ .message = STR("disk I/O error: SQLITE_IOERR") });
+	scene_send(&s, &new, "a", "inc", "");		/* before the object could go */
+	scene_tick(&s);
+	fake_store_sync(s.store);
+	scene_tick(&s);
+	ck_reply(&old, "1");
+	ck_failure(&spoilt, "disk I/O error: SQLITE_IOERR");
+	ck_reply(&new, "2");
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(an_outgoing_call_waits_for_the_disk_too)
 {
 	struct reply r;
@@ -504,6 +543,7 @@ main(void)
 	tcase_add_test(t, reply_waits_for_the_commit_it_saw);
 	tcase_add_test(t, an_error_waits_for_the_disk_like_a_result);
 	tcase_add_test(t, a_reader_waits_for_the_undurable_commit_it_saw);
+	tcase_add_test(t, a_reader_does_not_overtake_a_word_that_is_about_to_leave);
 	tcase_add_test(t, a_reader_of_durable_state_does_not_wait);
 	tcase_add_test(t, words_leave_in_order_even_when_a_later_one_could_go);
 	tcase_add_test(t, twenty_events_in_one_tick_commit_once);
@@ -518,6 +558,7 @@ main(void)
 	tcase_add_test(t, a_reset_from_inside_waits_for_the_end_of_that_call_and_drops_what_is_uncommitted);
 	tcase_add_test(t, a_refused_commit_breaks_only_the_words_that_saw_it);
 	tcase_add_test(t, a_critical_error_reaches_the_caller_even_if_the_handler_kept_silent);
+	tcase_add_test(t, the_next_instance_has_a_sound_database_though_words_of_the_old_still_wait);
 	tcase_add_test(t, an_outgoing_call_waits_for_the_disk_too);
 	tcase_add_test(t, a_call_that_saw_a_refused_commit_never_leaves);
 	tcase_add_test(t, an_object_that_calls_itself_is_served);
