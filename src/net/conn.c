@@ -382,6 +382,12 @@ on_readable(h2o_socket_t *sock, const char *err)
 {
 	struct conn *c = sock->on_close.data;
 
+	/* A fast client's next request is often here before libh2o has told us that the answer left, a moment later in the same
+	 * round.  Then it is read straight into the input (take_back); only if it was not a moment, into surplus. */
+	if (c->phase == CONN_SENDING && !c->readable) {
+		c->readable = true;
+		return;
+	}
 	c->thread->now_ms = clock_ms();		/* the round may have begun with a long wait */
 	ssize_t n = err == NULL ? read_some(c) : -1;
 	if (n < 0 && err == NULL && (errno == EAGAIN || errno == EINTR))
@@ -477,6 +483,7 @@ void
 conn_sending(struct conn *c)
 {
 	c->phase = CONN_SENDING;
+	c->readable = false;
 	c->acked = 0;
 	c->deadline_ms = c->thread->now_ms + c->server->client_timeout_ms;
 	if (!timer_is_set(&c->timer))
@@ -511,12 +518,14 @@ take_back(struct conn *c)
 		h2o_socket_read_stop(sock);
 	else
 		h2o_socket_read_start(sock, on_readable);
-	if (c->surplus.n == 0) {
-		deadline(c, c->thread->now_ms + c->server->keepalive_timeout_ms);
+	if (c->surplus.n > 0) {
+		bring_back(c);
+		feed(c);
 		return;
 	}
-	bring_back(c);
-	feed(c);
+	deadline(c, c->thread->now_ms + c->server->keepalive_timeout_ms);
+	if (c->readable)
+		on_readable(sock, NULL);
 }
 
 void

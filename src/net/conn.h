@@ -46,6 +46,7 @@ struct conn {
 	enum conn_phase phase;
 	bool fin;			/* the client has closed its side */
 	bool fresh;			/* no request yet */
+	bool readable;			/* SENDING: bytes came before we knew that the answer had left */
 	uint8_t probes;
 	struct timer timer;
 	int64_t deadline_ms;

@@ -203,6 +203,18 @@ finish(struct head *h, struct refusal *no)
 	return HEAD_DONE;
 }
 
+bool
+head_is_name(struct str s)
+{
+	return s.n > 0 && span_of(s.p, s.n, NAME) == s.n;
+}
+
+bool
+head_is_value(struct str s)
+{
+	return span_of(s.p, s.n, VALUE) == s.n;
+}
+
 void
 head_init(struct head *h)
 {

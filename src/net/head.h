@@ -46,6 +46,9 @@ void head_init(struct head *);
 /* Reads on in p, which holds all n bytes since the head began.  max: the limit client_header_size. */
 enum head_result head_read(struct head *, const char *p, size_t n, size_t max, struct refusal *);
 
+bool head_is_name(struct str);		/* may it be a header's name: a token, not empty */
+bool head_is_value(struct str);		/* may it be a header's value: no line break, no control byte */
+
 static inline struct str
 head_slice(const char *p, struct span s)
 {

@@ -95,7 +95,7 @@ to_app(struct conn *c, h2o_req_t *req, const struct app_conf *conf)
 	c->app = conf->name;
 	c->event = ev;
 	worker_front(w, ev);
-	if (!c->answered)
+	if (!worker_front_done(w, ev))
 		conn_watch(c);
 }
 

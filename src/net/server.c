@@ -103,7 +103,8 @@ static void
 stop_all(struct server *s, int64_t by_ms)
 {
 	for (unsigned i = 0; i < s->nthreads; i++)
-		thread_stop(&s->threads[i], by_ms);
+		if (s->threads[i].running)
+			thread_stop(&s->threads[i], by_ms);
 }
 
 static int
@@ -111,9 +112,6 @@ thread_prepare(struct server *s, unsigned i)
 {
 	struct thread *t = &s->threads[i];
 
-	t->server = s;
-	t->index = i;
-	list_init(&t->listeners);
 	if (loop_init(&t->loop) < 0 || listen_bind(s->options.settings, s->nthreads > 1, i == 0, &t->listeners) < 0)
 		return err_code();
 	t->worker = worker_new(&s->runtime, i, loop_wake, &t->loop);
@@ -240,8 +238,8 @@ server_run(const struct server_options *options)
 	mallopt(M_ARENA_MAX, (int)s->nthreads + 2);
 	signal_set(&set);
 	int signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	for (unsigned i = 0; i < s->nthreads; i++)	/* until it is started */
-		atomic_init(&s->threads[i].state, THREAD_STOPPED);
+	for (unsigned i = 0; i < s->nthreads; i++)
+		thread_init(&s->threads[i], s, i);
 	runtime_init(&s->runtime, options->settings, options->store);
 	bool started = start(s) == OK;
 	if (!started) {

@@ -195,12 +195,20 @@ thread_main(void *arg)
 	return NULL;
 }
 
+void
+thread_init(struct thread *t, struct server *s, unsigned index)
+{
+	*t = (struct thread){ .server = s, .index = index, .loop.wake_fd = -1 };
+	atomic_init(&t->state, THREAD_STOPPED);
+	list_init(&t->listeners);
+	list_init(&t->conns);
+	list_init(&t->ended);
+}
+
 int
 thread_start(struct thread *t)
 {
 	atomic_store(&t->state, THREAD_STARTING);
-	list_init(&t->conns);
-	list_init(&t->ended);
 	int e = pthread_create(&t->id, NULL, thread_main, t);
 	if (e != 0)
 		atomic_store(&t->state, THREAD_STOPPED);

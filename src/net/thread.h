@@ -49,6 +49,7 @@ struct thread {
 	bool running;			/* a thread was made: join it */
 };
 
+void thread_init(struct thread *, struct server *, unsigned index);	/* so far STOPPED, owning nothing */
 int thread_start(struct thread *);			/* returns at once; the state tells */
 void thread_stop(struct thread *, int64_t by_ms);	/* any thread */
 void thread_join(struct thread *);
