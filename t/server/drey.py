@@ -209,6 +209,7 @@ class Drey:
             e["LD_PRELOAD"] = " ".join(shims)
         e.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_stack_use_after_return=0")
         e.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+        e.setdefault("LSAN_OPTIONS", f"print_suppressions=0:suppressions={TOP}/t/server/lsan.supp")
         return e
 
     def start(self, preload=(), env=None, ready=True, within=15):
