@@ -199,7 +199,7 @@ l_spawn(lua_State *L)
 	struct task *t = host_task(L);
 
 	if (lua_type(L, 2) != LUA_TFUNCTION)
-		return luaL_error(L, "ctx:waitUntil(fn) takes a function, which runs once this handler waits or has ended; got %s",
+		return host_error(L, "ctx:waitUntil(fn) takes a function, which runs once this handler waits or has ended; got %s",
 		    luaL_typename(L, 2));
 	if (!t->object) {
 		spawn_in_front(t->vm, L);

@@ -19,7 +19,7 @@ check_handle(lua_State *L)
 	struct task *t = task_by_handle(vm_of(L), luaL_checknumber(L, 1));
 
 	if (!t || t->event->kind != EVENT_FETCH)
-		luaL_error(L, "this request has ended: read its method, url, headers and body while its handler runs");
+		host_error(L, "this request has ended: read its method, url, headers and body while its handler runs");
 	return t->event;
 }
 

@@ -402,7 +402,7 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 	if (forward) {
 		from = task_by_handle(vm, lua_tonumber(L, 2));
 		if (!from)
-			return luaL_error(L, "stub:fetch(request): this request has ended; pass it on while its handler runs");
+			return host_error(L, "stub:fetch(request): this request has ended; pass it on while its handler runs");
 	} else {
 		size_t n;
 		const char *url = luaL_checklstring(L, 3, &n);

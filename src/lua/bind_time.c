@@ -30,7 +30,7 @@ l_sleep(lua_State *L)
 	struct task *t;
 
 	if (!(ms >= 0 && ms <= SLEEP_MAX))
-		return luaL_error(L, "sleep(ms): milliseconds from 0 to 2147483647, not %f", ms);
+		return host_error(L, "sleep(ms): milliseconds from 0 to 2147483647, not %g", ms);
 	t = task_waits(L, "sleep()");
 	if (!t)
 		return task_hang(L);

@@ -31,6 +31,8 @@
  * what a waiting call does (lua/drey/park.lua) are the host's own.
  */
 #include <lauxlib.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,7 +79,7 @@ host_task(lua_State *L)
 	struct task *t = vm_of(L)->current;
 
 	if (!t)
-		luaL_error(L, "this works only inside a handler, not while the app's files are loaded");
+		host_error(L, "this works only inside a handler, not while the app's files are loaded");
 	return t;
 }
 
@@ -87,7 +89,7 @@ host_object(lua_State *L)
 	struct task *t = host_task(L);
 
 	if (!t->object)
-		luaL_error(L, "the front module has no object: this works inside the methods of an object");
+		host_error(L, "the front module has no object: this works inside the methods of an object");
 	return t->object;
 }
 
@@ -105,11 +107,11 @@ host_owner(lua_State *L, int idx)
 		mine = lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) == ((struct instance *)o->instance)->serial;
 		lua_pop(L, 2);
 	} else {
-		luaL_error(L, "call this with a colon, as in ctx:name(...): the first argument must be ctx or a part of it, not a %s",
+		host_error(L, "call this with a colon, as in ctx:name(...): the first argument must be ctx or a part of it, not a %s",
 		    luaL_typename(L, idx));
 	}
 	if (!mine)
-		luaL_error(L, "this ctx belongs to another object (or to an instance that was reset)");
+		host_error(L, "this ctx belongs to another object (or to an instance that was reset)");
 	return o;
 }
 
@@ -127,6 +129,19 @@ push_place(lua_State *L)
 		}
 	}
 	lua_pushliteral(L, "");
+}
+
+int
+host_error(lua_State *L, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	err_set(ERR_ARGUMENT, "%s", text);
+	return host_raise(L);
 }
 
 int

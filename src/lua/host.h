@@ -28,6 +28,7 @@ struct object *host_owner(lua_State *, int idx);
 struct app *host_app(lua_State *);
 /* Raises err_text() with the app author's file:line in front. Returns never; the int is for `return host_raise(L)`. */
 int host_raise(lua_State *);
+int host_error(lua_State *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));	/* the same with a text of its own */
 /* After a storage call that made db_broken() true: resets the object even if the handler catches the error. */
 int host_raise_store(lua_State *, struct object *);
 

@@ -376,9 +376,9 @@ take_class(struct vm *vm, struct buf *names)
 	vm->classes[class->index].known = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* What main returned is on top: finds fetch and the classes.  Pops it. */
+/* A source file returned a class or a table of classes, which is on top.  Pops it. */
 static void
-take_main(struct vm *vm, struct buf *names)
+take_source(struct vm *vm, struct buf *names)
 {
 	lua_State *L = vm->L;
 
@@ -386,13 +386,34 @@ take_main(struct vm *vm, struct buf *names)
 		if (lua_isstring(L, -1) && lua_istable(L, -2))
 			lua_pop(L, 1);
 		take_class(vm, names);
-		lua_pushnil(L);
-		vm_keep(vm, REF_FRONT_FETCH);
 		return;
 	}
 	lua_pushnil(L);
 	while (lua_next(L, -2))
 		take_class(vm, names);
+	lua_pop(L, 1);
+}
+
+/* What main returned is on top: finds fetch and the classes.  Pops it. */
+static void
+take_main(struct vm *vm, struct buf *names)
+{
+	lua_State *L = vm->L;
+
+	if (!lua_istable(L, -1)) {
+		lua_pop(L, 1);
+		lua_pushnil(L);
+		vm_keep(vm, REF_FRONT_FETCH);
+		return;
+	}
+	lua_pushvalue(L, -1);
+	take_source(vm, names);
+	if (push_class_name(vm)) {		/* main is a class: there is no front module */
+		lua_pop(L, 2);
+		lua_pushnil(L);
+		vm_keep(vm, REF_FRONT_FETCH);
+		return;
+	}
 	lua_pushliteral(L, "fetch");
 	lua_rawget(L, -2);
 	if (!lua_isfunction(L, -1)) {
@@ -462,28 +483,45 @@ run_main(struct vm *vm)
 	return rc;
 }
 
-int
-loader_app(struct vm *vm)
+/* Loads and runs one file of the app; leaves what it returned.  at: where the configuration names it. */
+static int
+run_file(struct vm *vm, const char *directive, const char *rel, struct place at)
 {
 	lua_State *L = vm->L;
 	const struct app_conf *conf = vm->app->conf;
-	struct buf names = { 0 };
-	const char *type;
-	int rc = load_file(L, conf->main);
+	int rc = load_file(L, rel);
 
 	if (rc < 0)
-		return err_set(ERR_CONF, "%s:%d: app %s: main %s: there is no such file in %s",
-		    conf->main_at.file ? conf->main_at.file : "configuration", conf->main_at.line, conf->name, conf->main, conf->root);
+		return err_set(ERR_CONF, "%s:%d: app %s: %s %s: there is no such file in %s", at.file ? at.file : "configuration", at.line,
+		    conf->name, directive, rel, conf->root);
 	if (rc == 0)
 		rc = run_main(vm);
-	if (rc != 0) {
-		err_set(ERR_LUA, "%s", lua_tostring(L, -1));
-		lua_pop(L, 1);
-		return ERR_LUA;
+	if (rc == 0)
+		return OK;
+	err_set(ERR_LUA, "%s", lua_tostring(L, -1));
+	lua_pop(L, 1);
+	return ERR_LUA;
+}
+
+int
+loader_app(struct vm *vm)
+{
+	const struct app_conf *conf = vm->app->conf;
+	struct buf names = { 0 };
+	const char *type = "nil";
+	int rc = run_file(vm, "main", conf->main, conf->main_at);
+
+	if (rc == OK) {
+		type = luaL_typename(vm->L, -1);
+		take_main(vm, &names);
 	}
-	type = luaL_typename(L, -1);
-	take_main(vm, &names);
-	rc = check_bindings(vm, type, names.p);
+	for (const struct source_conf *s = conf->sources; s && rc == OK; s = s->next) {
+		rc = run_file(vm, "source", s->path, s->at);
+		if (rc == OK)
+			take_source(vm, &names);
+	}
+	if (rc == OK)
+		rc = check_bindings(vm, type, names.p);
 	buf_fini(&names);
 	return rc;
 }

@@ -214,8 +214,8 @@ task_waits(lua_State *L, const char *what)
 	struct task *t = host_task(L);
 
 	if (!lua_isyieldable(L))
-		luaL_error(L, "%s waits, and Lua cannot wait inside a callback of table.sort or string.gsub, or in a metamethod called "
-		    "from C: do it before or after, and keep the result in a local", what);
+		host_error(L, "%s waits, and Lua cannot wait inside transactionSync() or a callback of table.sort or string.gsub: do it "
+		    "before or after, and keep the result in a local", what);
 	if (t->call || t->resume)	/* an earlier wait that could not park */
 		task_unwait(t);
 	if (t->event && t->event->kind == EVENT_FETCH)
