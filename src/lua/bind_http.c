@@ -98,8 +98,10 @@ l_header(lua_State *L)
 			lua_pushliteral(L, ", ");
 		push_str(L, m->headers[i].value);
 	}
-	if (n == 0)
-		return 0;
+	if (n == 0) {
+		lua_pushnil(L);		/* a value, not none: tostring(none) would raise */
+		return 1;
+	}
 	lua_concat(L, n * 2 - 1);
 	return 1;
 }
@@ -109,9 +111,10 @@ l_body(lua_State *L)
 {
 	struct str body = check_handle(L)->request.body;
 
-	if (!body.p)
-		return 0;
-	push_str(L, body);
+	if (body.p)
+		push_str(L, body);
+	else
+		lua_pushnil(L);
 	return 1;
 }
 
