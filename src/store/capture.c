@@ -218,7 +218,7 @@ capture_merge(struct capture *c, uint64_t segment)
 	if (c->pending.cap > 64) {
 		free(c->pending.slots);
 		c->pending = (struct pages){ 0 };
-	} else {
+	} else if (c->pending.cap) {
 		memset(c->pending.slots, 0, c->pending.cap * sizeof *c->pending.slots);
 	}
 	c->committed = c->keep = c->size;

@@ -249,10 +249,10 @@ record_length(struct str in)
 bool
 record_read(struct str in, uint64_t segment, struct record *r)
 {
-	uint64_t n;
+	uint64_t n = record_length(in);
 	struct str id;
 
-	if (record_length(in) != in.n)
+	if (n == 0 || n != in.n)
 		return false;
 	r->commit = get_u64(in.p + 12);
 	r->wall_ms = (int64_t)get_u64(in.p + 20);
