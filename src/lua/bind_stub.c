@@ -314,6 +314,8 @@ encode_args(lua_State *L, struct vm *vm)
 	int n = lua_gettop(L) - 2;
 	uint64_t max = vm->app->conf->limits.rpc_message;
 
+	if (n > HOST_VALUES_MAX)
+		return err_set(ERR_LIMIT, "%d arguments: a call takes at most %d; pass them in a table", n, HOST_VALUES_MAX);
 	buf_clear(&vm->scratch);
 	codec_array(&vm->scratch, (uint32_t)n);
 	for (int i = 0; i < n; i++) {
@@ -401,7 +403,7 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 	lua_settop(L, 5);
 	if (forward) {
 		from = task_by_handle(vm, lua_tonumber(L, 2));
-		if (!from)
+		if (!from || from->event->kind != EVENT_FETCH)
 			return host_error(L, "stub:fetch(request): this request has ended; pass it on while its handler runs");
 	} else {
 		size_t n;

@@ -182,19 +182,28 @@ host_log_failure(struct task *t, const struct failure *f)
 
 /* ---- the end of a task ---- */
 
-/* The coroutine raised: its error goes into the event and the log. */
+/* The coroutine raised.  Its stack may be full to the brim, so its error is looked at on the main one. */
+static void
+take_error(struct task *t, int status, struct arena *a, struct failure *f)
+{
+	lua_State *L = t->vm->L;
+
+	lua_checkstack(L, 8);
+	lua_xmove(t->co, L, 1);
+	failure_from_lua(L, -1, t->co, a, f);
+	lua_pop(L, 1);
+	if (status == LUA_ERRMEM)
+		f->message = str_c(arena_printf(a, "not enough memory: all objects of app %s on this thread together may use "
+		    "%llu bytes (limits memory)", t->vm->app->name, (unsigned long long)t->vm->max));
+	host_log_failure(t, f);
+}
+
+/* Its error goes into the event and the log. */
 static void
 fail_event(struct task *t, int status)
 {
-	struct event *ev = t->event;
-	struct failure *f = &ev->failure;
-
-	failure_from_lua(t->co, -1, t->co, &ev->arena, f);
-	if (status == LUA_ERRMEM)
-		f->message = str_c(arena_printf(&ev->arena, "not enough memory: all objects of app %s on this thread together may use "
-		    "%llu bytes (limits memory)", t->vm->app->name, (unsigned long long)t->vm->max));
-	ev->failed = true;
-	host_log_failure(t, f);
+	take_error(t, status, &t->event->arena, &t->event->failure);
+	t->event->failed = true;
 }
 
 /* What a handler returned cannot be sent: err_text() says why. */
@@ -271,6 +280,8 @@ encode_results(struct task *t)
 
 	if (n == 0)
 		return OK;
+	if (n > HOST_VALUES_MAX)
+		return err_set(ERR_LIMIT, "%d values returned: a call gives at most %d; return them in a table", n, HOST_VALUES_MAX);
 	buf_clear(out);
 	codec_array(out, (uint32_t)n);
 	for (int i = 1; i <= n; i++) {
@@ -317,9 +328,8 @@ end_wake(struct task *t, int status)
 		return;
 	}
 	arena_init(&a);
-	failure_from_lua(t->co, -1, t->co, &a, &why);
+	take_error(t, status, &a, &why);
 	why.reset = true;
-	host_log_failure(t, &why);
 	task_release(t, false);
 	object_break(o, &why);
 	arena_fini(&a);
@@ -335,8 +345,7 @@ end_background(struct task *t, int status)
 		fail_event(t, status);
 	} else if (status != 0) {
 		arena_init(&a);
-		failure_from_lua(t->co, -1, t->co, &a, &why);
-		host_log_failure(t, &why);
+		take_error(t, status, &a, &why);
 		arena_fini(&a);
 	}
 	if (t->event)
@@ -353,7 +362,8 @@ host_done(struct task *t, int status)
 		[TASK_FETCH] = end_fetch, [TASK_BACKGROUND] = end_background
 	};
 
-	lua_checkstack(t->co, 8);
+	if (status == 0)
+		must(lua_checkstack(t->co, 8));
 	ends[t->kind](t, status);
 }
 
@@ -491,8 +501,9 @@ push_args(lua_State *co, struct str in)
 	rc = codec_read(&in, &head);
 	if (rc != OK)
 		return rc;
-	if (head.type != CODEC_ARRAY || head.count > 8000 || !lua_checkstack(co, (int)head.count + 8))
-		return err_set(ERR_ARGUMENT, "too many arguments");
+	if (head.type != CODEC_ARRAY || head.count > HOST_VALUES_MAX)
+		return err_set(ERR_ARGUMENT, "the arguments of this call cannot be read");
+	must(lua_checkstack(co, HOST_VALUES_MAX + 8));
 	for (uint32_t i = 0; i < head.count; i++)
 		if ((rc = value_push(co, &in)) != OK)
 			return rc;

@@ -19,6 +19,8 @@ struct host;		/* one worker's engine: all its VMs */
 struct task;		/* one coroutine running one event */
 struct vm;		/* one app's Lua state on this worker */
 
+enum { HOST_VALUES_MAX = 250 };		/* arguments or results of one call: a Lua stack is not endless */
+
 struct vm *host_vm(lua_State *);
 struct task *host_task(lua_State *);		/* the running task; raises outside of one ("only inside a handler") */
 struct object *host_object(lua_State *);	/* the running task's object; raises in a front module */

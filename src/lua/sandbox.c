@@ -259,6 +259,11 @@ sandbox_close(struct vm *vm)
 	}
 	lua_pushvalue(L, globals);
 	lua_setfield(L, globals, "_G");
+	vm_push(L, vm, REF_NATIVE);		/* print goes where console.log goes */
+	lua_getfield(L, -1, "console");
+	lua_getfield(L, -1, "log");
+	lua_setfield(L, globals, "print");
+	lua_pop(L, 2);
 	copy_init_globals(vm, globals);
 	close_real(L);
 	lua_pushvalue(L, globals);

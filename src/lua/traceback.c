@@ -15,6 +15,7 @@
 #include "store/codec.h"
 
 enum { FRAMES_FIRST = 12, FRAMES_LAST = 10 };	/* of a very deep stack */
+enum { MESSAGE_MAX = 65536, PROPS_MAX = 1 << 20 };	/* bytes: an error is no place for data */
 
 static bool
 is_own(const lua_Debug *ar)
@@ -83,6 +84,16 @@ raw_bool(lua_State *L, int idx, const char *field)
 	return b;
 }
 
+static void
+add_message(struct buf *out, struct str s)
+{
+	bool cut = s.n > MESSAGE_MAX + 64;	/* one that was cut before is not cut again */
+
+	buf_add(out, s.p, cut ? MESSAGE_MAX : s.n);
+	if (cut)
+		buf_printf(out, "... (%zu bytes)", s.n);
+}
+
 void
 traceback_describe(lua_State *L, int idx, struct buf *out)
 {
@@ -91,14 +102,14 @@ traceback_describe(lua_State *L, int idx, struct buf *out)
 	if (lua_type(L, idx) == LUA_TSTRING || lua_type(L, idx) == LUA_TNUMBER) {
 		lua_pushvalue(L, idx);
 		s.p = lua_tolstring(L, -1, &s.n);
-		buf_str(out, s);
+		add_message(out, s);
 		lua_pop(L, 1);
 		return;
 	}
 	if (lua_istable(L, idx))
 		s = raw_string(L, idx, "message");
 	if (s.p)
-		buf_str(out, s);
+		add_message(out, s);
 	else
 		buf_printf(out, "(error object is a %s value)", luaL_typename(L, idx));
 }
@@ -134,7 +145,7 @@ encode_props(lua_State *L, int idx, struct arena *a)
 	lua_pushnil(L);
 	if (lua_next(L, -2)) {
 		lua_pop(L, 2);
-		if (value_encode(L, -1, &all, "") == OK)
+		if (value_encode(L, -1, &all, "") == OK && all.n <= PROPS_MAX)
 			props = arena_str(a, buf_slice(&all));
 	}
 	lua_pop(L, 1);

@@ -145,6 +145,65 @@ START_TEST(a_client_that_leaves_is_told_to_the_front_task)
 }
 END_TEST
 
+START_TEST(the_object_sees_that_the_client_left)
+{
+	struct scene s;
+	struct answer a;
+	struct event *ev;
+	int64_t end = clock_ms() + 5000;
+
+	scene_open(&s, "local saw = 'nothing'\nlocal Echo = DurableObject:extend 'Echo'\n"
+	    "function Echo:fetch(r) sleep(20) saw = tostring(r.signal.aborted) return Response.new 'late' end\n"
+	    "return { Echo = Echo, fetch = function(request, env)\n"
+	    "if request.url:find 'saw' then return Response.new(saw) end return env.ECHO:getByName('a'):fetch(request) end }", "Echo");
+	ev = scene_send(&s, &a, "GET", "/", NULL);
+	worker_tick(s.worker);
+	worker_abandon(s.worker, ev);
+	scene_wait(&s, &a);
+	ck_assert(a.failed);
+	answer_free(&a);
+	for (;;) {
+		a = scene_get(&s, "/saw");
+		ck_assert_msg(clock_ms() < end, "%s", answer_text(&a));
+		if (strcmp(answer_text(&a), "true") == 0)
+			break;
+		answer_free(&a);
+		if (!worker_tick(s.worker))
+			scene_rest(&s);
+	}
+	answer_free(&a);
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(runaway_code_ends_in_an_error)
+{
+	struct scene s;
+	struct answer a;
+	static const struct { const char *path, *text; } cases[] = {
+		{ "/?recurse", "stack overflow" }, { "/?many", "values returned: a call gives at most 250" },
+		{ "/?args", "arguments: a call takes at most 250" }, { "/?huge", "... (1000000 bytes)" }, { "/?wrapped", "stack overflow" }
+	};
+
+	scene_open(&s, "local Echo = DurableObject:extend 'Echo'\n"
+	    "local function f() return 1 + f() end\nlocal t = {} for i = 1, 7000 do t[i] = i end\n"
+	    "function Echo:recurse() return f() end\nfunction Echo:many() return unpack(t) end\n"
+	    "function Echo:args() end\nfunction Echo:huge() error(('x'):rep(1000000), 0) end\n"
+	    "function Echo:wrapped() return coroutine.wrap(f)() end\n"
+	    "return { Echo = Echo, fetch = function(request, env)\n"
+	    "local e, name = env.ECHO:getByName 'a', request.url:match '?(.*)'\n"
+	    "if name == 'args' then e:args(unpack(t)) end\n"
+	    "e[name](e) end }", "Echo");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		a = scene_get(&s, cases[i].path);
+		ck_assert(a.failed);
+		ck_assert_msg(strstr(answer_text(&a), cases[i].text) != NULL, "%.300s", answer_text(&a));
+		answer_free(&a);
+	}
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(wait_until_runs_on_after_the_answer)
 {
 	struct scene s;
@@ -185,6 +244,8 @@ main(void)
 	tcase_add_test(tc, many_tasks_wait_at_once_and_all_end);
 	tcase_add_test(tc, hot_calls_survive_the_jit);
 	tcase_add_test(tc, a_client_that_leaves_is_told_to_the_front_task);
+	tcase_add_test(tc, the_object_sees_that_the_client_left);
+	tcase_add_test(tc, runaway_code_ends_in_an_error);
 	tcase_add_test(tc, wait_until_runs_on_after_the_answer);
 	suite_add_tcase(s, tc);
 	return scene_run(s);
