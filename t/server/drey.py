@@ -198,7 +198,7 @@ class Drey:
     # -- the process
 
     def environment(self, preload, env):
-        e = dict(os.environ, **self.env, **(env or {}))
+        e = {**os.environ, **self.env, **(env or {})}
         shims = [p if "/" in p else f"{BUILD}/t/crash/{p}.so" for p in self.preload + list(preload)]
         for s in shims:
             assert os.path.exists(s), f"no shim {s}; is it in crash_shims of Makefile.am?"
