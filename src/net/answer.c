@@ -33,9 +33,6 @@ static const struct str not_yours[] = {
 	STR("te"), STR("trailer"), STR("transfer-encoding"), STR("upgrade"),
 };
 
-static const struct str plain_text = STR("text/plain;charset=UTF-8");
-static h2o_generator_t no_generator;	/* everything is sent at once: nobody ever asks it */
-
 const char *
 answer_reason(int status)
 {
@@ -53,28 +50,24 @@ has_no_body(int status)
 	return status == 204 || status == 304;
 }
 
-/* Status and headers are set; sends them with the body, and ends the response. */
 static void
-send_all(h2o_req_t *req, struct str body)
+send_all(h2o_req_t *req, int status, const struct header *headers, unsigned nheaders, struct str body)
 {
-	h2o_iovec_t out = h2o_iovec_init(body.p, body.n);
-	bool silent = has_no_body(req->res.status) || (req->method.len == 4 && memcmp(req->method.base, "HEAD", 4) == 0);
+	struct conn *c = conn_of(req);
+	bool silent = has_no_body(status) || (req->method.len == 4 && memcmp(req->method.base, "HEAD", 4) == 0);
+	struct wire_head head = { .status = status, .reason = answer_reason(status), .has_length = !has_no_body(status),
+				  .length = body.n, .headers = headers, .nheaders = nheaders };
 
-	req->res.reason = answer_reason(req->res.status);
-	if (!has_no_body(req->res.status))
-		req->res.content_length = body.n;
-	if (conn_of(req)->thread->draining)
+	if (c->thread->draining)
 		req->http1_is_persistent = 0;
-	conn_sending(conn_of(req));
-	h2o_start_response(req, &no_generator);
-	h2o_send(req, &out, silent || body.n == 0 ? 0 : 1, H2O_SEND_STATE_FINAL);
+	conn_sending(c);
+	c->head_bytes = wire_send(&c->thread->wire, req, &head, silent ? (struct str){ 0 } : body);
 }
 
-static void
-add_header(h2o_req_t *req, struct str name, struct str value)
-{
-	h2o_add_header_by_str(&req->pool, &req->res.headers, name.p, name.n, 0, NULL, value.p, value.n);
-}
+static const struct header text_headers[] = {
+	{ STR("content-type"), STR("text/plain;charset=UTF-8") },
+	{ STR("retry-after"), STR("1") },
+};
 
 void
 answer_text(h2o_req_t *req, int status, const char *fmt, ...)
@@ -89,9 +82,7 @@ answer_text(h2o_req_t *req, int status, const char *fmt, ...)
 	if (n > MAX - 2)
 		n = MAX - 2;
 	text[n] = '\n';
-	req->res.status = status;
-	add_header(req, STR("content-type"), plain_text);
-	send_all(req, str_n(text, (size_t)n + 1));
+	send_all(req, status, text_headers, 1, str_n(text, (size_t)n + 1));
 }
 
 static bool
@@ -108,10 +99,11 @@ is_yours(struct str name)
 
 /* A line break in a value would let the app's caller write headers, or a whole second response: all are checked. */
 static bool
-add_headers(h2o_req_t *req, const struct message *m)
+take_headers(const struct message *m, struct header *out, unsigned *n)
 {
 	bool typed = false;
 
+	*n = 0;
 	for (unsigned i = 0; i < m->nheaders; i++) {
 		const struct header *h = &m->headers[i];
 		if (!head_is_name(h->name) || !head_is_value(h->value))
@@ -120,10 +112,10 @@ add_headers(h2o_req_t *req, const struct message *m)
 			continue;
 		if (h->name.n == 12 && strncasecmp(h->name.p, "content-type", 12) == 0)
 			typed = true;
-		add_header(req, h->name, h->value);
+		out[(*n)++] = *h;
 	}
 	if (!typed && m->body.p != NULL)
-		add_header(req, STR("content-type"), plain_text);
+		out[(*n)++] = text_headers[0];
 	return true;
 }
 
@@ -151,11 +143,7 @@ answer_failure(h2o_req_t *req, struct event *ev)
 	buf_printf(&text, "request id %s\n", id);
 	h2o_iovec_t body = h2o_strdup(&req->pool, text.p, text.n);
 	buf_fini(&text);
-	req->res.status = status;
-	add_header(req, STR("content-type"), plain_text);
-	if (f->overloaded)
-		add_header(req, STR("retry-after"), STR("1"));
-	send_all(req, str_n(body.base, body.len));
+	send_all(req, status, text_headers, f->overloaded ? 2 : 1, str_n(body.base, body.len));
 }
 
 void
@@ -163,17 +151,15 @@ answer_event(struct conn *c, struct event *ev)
 {
 	h2o_req_t *req = c->req;
 	const struct message *m = &ev->response;
+	struct header *headers = h2o_mem_alloc_pool(&req->pool, (m->nheaders + 1) * sizeof *headers);
+	unsigned n = 0;
 
 	if (!ev->failed && (m->status < 200 || m->status > 599))
 		event_fail(ev, "the response's status is %d: it must be 200 to 599", m->status);
-	if (!ev->failed && !add_headers(req, m)) {
-		req->res.headers.size = 0;
+	if (!ev->failed && !take_headers(m, headers, &n))
 		event_fail(ev, "a response header has a name that is no token, or a line break or control byte in its value");
-	}
-	if (ev->failed) {
+	if (ev->failed)
 		answer_failure(req, ev);
-		return;
-	}
-	req->res.status = m->status;
-	send_all(req, m->body);
+	else
+		send_all(req, m->status, headers, n, m->body);
 }

@@ -61,7 +61,7 @@ struct conn {
 	h2o_req_t *req;
 	struct event *event;		/* ours again once answered, else out */
 	bool answered;
-	h2o_generator_t generator;
+	size_t head_bytes;		/* of the response, counted as sent by libh2o though no body */
 	const char *app;
 	uint64_t request_id;
 	int64_t began_us;

@@ -140,7 +140,7 @@ log_request(struct conn *c, h2o_req_t *req)
 	access_log_write(&c->thread->access, &(struct access_entry){
 		.client = str_n(c->peer, c->peer_n), .time = str_c(now.str->log), .method = str_of(req->input.method),
 		.target = str_of(req->input.path), .version = req->version, .status = c->status ? c->status : req->res.status,
-		.bytes = req->bytes_sent, .referer = header_of(req, H2O_TOKEN_REFERER),
+		.bytes = req->bytes_sent - c->head_bytes, .referer = header_of(req, H2O_TOKEN_REFERER),
 		.agent = header_of(req, H2O_TOKEN_USER_AGENT), .took_us = clock_us() - c->began_us,
 		.request_id = c->request_id, .app = str_c(c->app) });
 }
@@ -165,6 +165,7 @@ on_end(h2o_logger_t *self, h2o_req_t *req)
 	}
 	c->req = NULL;
 	c->answered = false;
+	c->head_bytes = 0;
 	c->request_id = 0;
 	c->app = NULL;
 	c->status = 0;

@@ -17,6 +17,7 @@
 
 #include "net/access_log.h"
 #include "net/site.h"
+#include "net/wire.h"
 #include "net/loop.h"
 #include "object/worker.h"
 
@@ -36,6 +37,7 @@ struct thread {
 	h2o_hostconf_t *hosts[2];	/* the only one connections see, and NULL */
 	struct site site;
 	struct access_log access;
+	struct wire wire;
 	struct list listeners;
 	struct list conns;		/* all of them */
 	struct list ended;		/* whose request has ended since the last round */
