@@ -12,7 +12,7 @@
  * acknowledged before the cut, or a later one.  For a sample of N the
  * recovery itself is cut at each of its own calls and run again.
  *
- *	powercut [commits] [seed]
+ *	powercut [commits (90)] [seed]
  */
 #undef _FORTIFY_SOURCE
 #include "powercut.h"
@@ -29,7 +29,7 @@
 #include "store/shard.h"
 #include "store/store.h"
 
-enum { DATABASES = 7, RECOVERY_EVERY = 23 };
+enum { DATABASES = 7, RECOVERY_EVERY = 29 };
 
 #define check(expr) ((expr) ? (void)0 : failed(#expr, __LINE__))
 
@@ -380,7 +380,7 @@ int
 main(int argc, char **argv)
 {
 	static const char *const way[] = { "strict", "torn", "killed" };
-	uint64_t target = argc > 1 ? strtoull(argv[1], NULL, 10) : 120;
+	uint64_t target = argc > 1 ? strtoull(argv[1], NULL, 10) : 90;
 	size_t points, again = 0;
 	uint64_t all;
 	char dir[128], left[128];
