@@ -54,7 +54,11 @@ void store_stats(struct store *, struct store_stats *);
 
 /* shard: one worker's share of the store: its open databases, its descriptors.
  * wake(arg) is called from the journal or checkpoint thread when a number the
- * shard waits for became durable, when shard_tick() has work, and on failure.
+ * shard waits for became durable, when shard_tick() has work, and on failure;
+ * also from within shard_want() (it is durable already) and shard_tick() (there
+ * is more to do).  It only rings a bell: no call of this floor from inside it.
+ * A wish is granted once, the earliest first: then look at store_durable() and
+ * wish again for what still waits.
  * Thread: the owning worker only. */
 struct shard *shard_new(struct store *, unsigned index, void (*wake)(void *arg), void *arg);
 void shard_free(struct shard **);		/* all its databases must be closed before */
