@@ -585,6 +585,7 @@ on_forget(struct engine *e, struct object *o, const struct failure *why)
 	luaL_unref(vm->L, LUA_REGISTRYINDEX, in->table);
 	free(in);
 	o->instance = NULL;
+	vm_stir(vm);
 }
 
 static void

@@ -189,6 +189,7 @@ task_run(struct task *t, int nargs)
 	int status;
 
 	must(!vm->current);
+	vm_stir(vm);
 	vm->current = t;
 	vm->strict = true;
 	t->parked = false;

@@ -5,14 +5,23 @@
  * what was alive, which is too late near the limit; vm_tidy() collects
  * between tasks once half of what was left after the last full
  * collection is used.
+ *
+ * Nor does it collect when nothing runs: what the last burst left would stay
+ * for as long as the app is quiet.  So a VM that has been quiet for a
+ * moment is collected in full, once, and malloc gives back what it can.
  */
 #include "lua/vm.h"
 
 #include <lauxlib.h>
+#include <malloc.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "lua/task.h"
+#include "object/worker.h"
+
+enum { REST_MS = 400, REST_WORTH = 1 << 20 };	/* how long quiet; how many bytes make it worth it */
 
 static void *
 on_alloc(void *ud, void *p, size_t old, size_t n)
@@ -63,6 +72,40 @@ vm_keep(struct vm *vm, enum vm_ref r)
 	vm->ref[r] = luaL_ref(vm->L, LUA_REGISTRYINDEX);
 }
 
+static void
+collect(struct vm *vm)
+{
+	lua_gc(vm->L, LUA_GCCOLLECT, 0);
+	vm->settled = vm->used;
+	vm->collect_at = vm->used < vm->max ? vm->used + (vm->max - vm->used) / 2 : vm->max;
+	if (vm->collect_at < vm->max / 2)
+		vm->collect_at = vm->max / 2;
+}
+
+static void
+on_rest(struct timer *t)
+{
+	struct vm *vm = container_of(t, struct vm, rest);
+
+	if (vm->runs != vm->runs_seen) {
+		vm->runs_seen = vm->runs;
+		timer_set(&vm->worker->timers, t, clock_ms() + REST_MS);
+		return;
+	}
+	if (vm->used < vm->settled + REST_WORTH)
+		return;
+	collect(vm);
+	malloc_trim(0);
+}
+
+void
+vm_stir(struct vm *vm)
+{
+	vm->runs++;
+	if (!timer_is_set(&vm->rest))
+		timer_set(&vm->worker->timers, &vm->rest, clock_ms() + REST_MS);
+}
+
 struct vm *
 vm_new(struct host *host, struct worker *worker, const struct app *app)
 {
@@ -75,6 +118,7 @@ vm_new(struct host *host, struct worker *worker, const struct app *app)
 	vm->collect_at = vm->max / 2;
 	for (int i = 0; i < REF_COUNT; i++)
 		vm->ref[i] = LUA_NOREF;
+	timer_init(&vm->rest, on_rest);
 	list_init(&vm->idle);
 	list_init(&vm->vacant);
 	list_init(&vm->front);
@@ -95,6 +139,8 @@ vm_free(struct vm **vmp)
 	if (!vm)
 		return;
 	*vmp = NULL;
+	if (vm->worker)
+		timer_clear(&vm->worker->timers, &vm->rest);
 	tasks_fini(vm);
 	lua_close(vm->L);
 	buf_fini(&vm->scratch);
@@ -107,8 +153,5 @@ vm_tidy(struct vm *vm)
 {
 	if (vm->used < vm->collect_at)
 		return;
-	lua_gc(vm->L, LUA_GCCOLLECT, 0);
-	vm->collect_at = vm->used < vm->max ? vm->used + (vm->max - vm->used) / 2 : vm->max;
-	if (vm->collect_at < vm->max / 2)
-		vm->collect_at = vm->max / 2;
+	collect(vm);
 }

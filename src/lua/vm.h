@@ -13,6 +13,7 @@
 #include <lua.h>
 
 #include "base/list.h"
+#include "base/timers.h"
 #include "object/object.h"
 
 struct host;
@@ -52,6 +53,9 @@ struct vm {
 	size_t used, max;
 	bool strict;
 	size_t collect_at;		/* collect garbage between tasks above this */
+	size_t settled;			/* used after the last full collection */
+	struct timer rest;		/* looks whether the VM has become quiet */
+	unsigned runs, runs_seen;	/* how often code ran; and when the timer last looked */
 	int ref[REF_COUNT];
 	struct vm_class *classes;	/* by class->index */
 	struct task *current;		/* whose code runs now */
@@ -74,5 +78,6 @@ vm_push(lua_State *L, const struct vm *vm, enum vm_ref r)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, vm->ref[r]);
 }
 void vm_tidy(struct vm *);			/* between tasks: collects when memory runs short */
+void vm_stir(struct vm *);			/* something ran or went: look in a while whether it was the last for now */
 
 #endif
