@@ -658,6 +658,7 @@ load(struct host *host, struct worker *worker, const struct app *app)
 	struct vm *vm = vm_new(host, worker, app);
 	int rc;
 
+	lua_gc(vm->L, LUA_GCSTOP, 0);		/* what is loaded here stays */
 	sandbox_open(vm);
 	rc = loader_native(vm);
 	if (rc == OK) {
@@ -665,6 +666,7 @@ load(struct host *host, struct worker *worker, const struct app *app)
 		if (lua_cpcall(vm->L, p_environment, NULL) != 0)
 			rc = err_set(ERR_LUA, "drey's own Lua: %s", lua_tostring(vm->L, -1));
 	}
+	lua_gc(vm->L, LUA_GCRESTART, 0);
 	if (rc == OK)
 		rc = loader_app(vm);
 	if (rc != OK)
