@@ -60,8 +60,10 @@ serve(const struct settings *set)
 		return fail(set, err_code() == ERR_BUSY ? EXIT_START : EXIT_STORE);
 	int code = server_run(&(struct server_options){
 		.settings = set, .store = store, .engine_new = host_new, .engine_free = host_free });
-	if (store_close(&store) < 0 && code != SERVER_STORE_FAILED)
-		return fail(set, EXIT_STORE);
+	if (code != SERVER_STOPPED)
+		fail(set, code);
+	if (store_close(&store) < 0 && code == SERVER_STOPPED)
+		code = fail(set, EXIT_STORE);
 	return code;
 }
 

@@ -5,12 +5,10 @@
 #include <errno.h>
 #include <linux/tcp.h>		/* netinet's struct tcp_info lacks tcpi_bytes_acked */
 #include <netinet/in.h>
-#include <poll.h>
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
-#include "net/answer.h"
+#include "net/hangup.h"
 #include "net/http.h"
 #include "net/listen.h"
 
@@ -19,16 +17,13 @@ enum {
 	READ_BODY = 131072,	/* per call, so that one upload does not starve the thread */
 	SURPLUS_MAX = 65536,	/* of pipelined requests kept while one is pending */
 	KEEP_INPUT = 65536,	/* a larger buffer is given back after its request */
-	LINGER_MS = 2000,
-	PROBE_FIRST_MS = 10,
-	PROBE_LAST_MS = 1000,
 };
 
 static void on_readable(h2o_socket_t *, const char *err);
 static void feed(struct conn *);
 
 /* libh2o's reader closes the connection when it is told of an error: the one way to do it from outside. */
-static void
+void
 conn_close(struct conn *c)
 {
 	c->h2o_read(c->sock, h2o_socket_error_closed);
@@ -48,70 +43,12 @@ on_close(void *arg)
 }
 
 /* A timer that is set too early costs one look at the deadline; moving it with every request would cost more. */
-static void
-deadline(struct conn *c, int64_t due_ms)
+void
+conn_deadline(struct conn *c, int64_t due_ms)
 {
 	c->deadline_ms = due_ms;
 	if (!timer_is_set(&c->timer) || c->timer.due_ms > due_ms)
 		timer_set(&c->thread->worker->timers, &c->timer, due_ms);
-}
-
-/* ---- refusing ---- */
-
-static void
-on_refused(h2o_socket_t *sock, const char *err)
-{
-	struct conn *c = sock->on_close.data;
-
-	if (err != NULL || c->fin) {
-		conn_close(c);
-		return;
-	}
-	/* Closing while the client still sends would make the kernel answer with RST, and the client might never see the
-	 * refusal.  So: no more from us, and for a while whatever comes is thrown away. */
-	c->phase = CONN_LINGER;
-	shutdown(h2o_socket_get_fd(sock), SHUT_WR);
-	deadline(c, c->thread->now_ms + LINGER_MS);
-	h2o_socket_read_start(sock, on_readable);
-}
-
-static void
-log_refusal(struct conn *c, const struct refusal *no, size_t bytes)
-{
-	struct access_log *log = &c->thread->access;
-	h2o_timestamp_t now;
-	h2o_mem_pool_t pool;
-	const char *p = c->sock->input->bytes;
-
-	if (!access_log_on(log))
-		return;
-	h2o_mem_init_pool(&pool);
-	h2o_get_timestamp(&c->thread->ctx, &pool, &now);
-	access_log_write(log, &(struct access_entry){
-		.client = str_n(c->peer, c->peer_n), .time = str_c(now.str->log), .status = no->status, .bytes = bytes,
-		.version = c->head.target.n > 0 ? 0x100 | c->head.minor : 0,
-		.method = head_slice(p, c->head.method), .target = head_slice(p, c->head.target) });
-	h2o_mem_clear_pool(&pool);
-}
-
-/* Says no and hangs up.  libh2o may be waiting for more of this request; it never gets it. */
-static void
-refuse(struct conn *c, const struct refusal *no)
-{
-	const char *reason = answer_reason(no->status);
-
-	if (h2o_socket_is_writing(c->sock)) {	/* only its own "100 Continue", which the client does not take */
-		conn_close(c);
-		return;
-	}
-	h2o_socket_read_stop(c->sock);
-	log_refusal(c, no, strlen(no->text) + 1);
-	c->phase = CONN_REFUSED;
-	deadline(c, c->thread->now_ms + LINGER_MS);
-	c->refusal = xasprintf("HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain;charset=UTF-8\r\n"
-			       "Content-Length: %zu\r\n\r\n%s\n", no->status, reason, strlen(no->text) + 1, no->text);
-	h2o_iovec_t out = h2o_iovec_init(c->refusal, strlen(c->refusal));
-	h2o_socket_write(c->sock, &out, 1, on_refused);
 }
 
 /* ---- reading requests ---- */
@@ -162,7 +99,7 @@ feed_chunks(struct conn *c)
 	enum chunk_result r = chunk_walk(&c->chunk, in->bytes + c->walked, in->size - c->walked,
 		c->server->client_max_body_size, &used, &no);
 	if (r == CHUNK_REFUSED) {
-		refuse(c, &no);
+		hangup_refuse(c, &no);
 		return;
 	}
 	put_aside(c, c->walked + used);
@@ -247,7 +184,7 @@ on_head(struct conn *c, bool late)
 
 	c->server = http_server_of(c, head_slice(c->sock->input->bytes, c->head.host));
 	if (!body_fits(c, &no)) {
-		refuse(c, &no);
+		hangup_refuse(c, &no);
 		return;
 	}
 	if (c->head.body == HEAD_BODY_NONE) {
@@ -256,7 +193,7 @@ on_head(struct conn *c, bool late)
 		return;
 	}
 	if (!late)
-		deadline(c, c->thread->now_ms + c->server->client_timeout_ms);
+		conn_deadline(c, c->thread->now_ms + c->server->client_timeout_ms);
 	begin_body(c);
 }
 
@@ -274,11 +211,11 @@ feed_head(struct conn *c)
 	}
 	switch (head_read(&c->head, in->bytes, in->size, max < H2O_MAX_REQLEN ? max : H2O_MAX_REQLEN, &no)) {
 	case HEAD_REFUSED:
-		refuse(c, &no);
+		hangup_refuse(c, &no);
 		break;
 	case HEAD_MORE:
 		if (!late && !c->fresh)
-			deadline(c, c->thread->now_ms + c->first->client_timeout_ms);
+			conn_deadline(c, c->thread->now_ms + c->first->client_timeout_ms);
 		break;
 	case HEAD_DONE:
 		on_head(c, late);
@@ -294,53 +231,6 @@ feed(struct conn *c)
 		feed_head(c);
 }
 
-/* ---- a client that goes away ---- */
-
-static void
-gone(struct conn *c)
-{
-	c->status = 499;	/* as nginx calls it */
-	conn_close(c);
-}
-
-/* The client has sent FIN while its request is pending: see the plate of conn.h. */
-static void
-probe(struct conn *c)
-{
-	static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	int fd = h2o_socket_get_fd(c->sock);
-
-	if (c->head.minor == 0)
-		return;
-	if (send(fd, interim, sizeof interim - 1, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof interim - 1) {
-		gone(c);
-		return;
-	}
-	c->probes = 0;
-	deadline(c, c->thread->now_ms + PROBE_FIRST_MS);
-}
-
-static bool
-is_reset(struct conn *c)
-{
-	struct pollfd p = { .fd = h2o_socket_get_fd(c->sock) };
-
-	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
-}
-
-static void
-look_after_probe(struct conn *c)
-{
-	if (is_reset(c)) {
-		gone(c);
-		return;
-	}
-	int64_t wait = PROBE_FIRST_MS << c->probes;
-	if (wait < PROBE_LAST_MS)
-		c->probes++;
-	deadline(c, c->thread->now_ms + (wait < PROBE_LAST_MS ? wait : PROBE_LAST_MS));
-}
-
 /* ---- reading the socket ---- */
 
 static void
@@ -353,7 +243,7 @@ on_fin(struct conn *c)
 	}
 	h2o_socket_read_stop(c->sock);
 	if (c->phase == CONN_BUSY)
-		probe(c);
+		hangup_probe(c);
 }
 
 /* One bounded read into the connection's input, or into surplus while a request is pending.  -1: closed, 0: nothing. */
@@ -394,7 +284,7 @@ on_readable(h2o_socket_t *sock, const char *err)
 		return;
 	if (n < 0) {
 		if (c->phase == CONN_BUSY)
-			gone(c);
+			hangup_gone(c);
 		else
 			conn_close(c);
 		return;
@@ -420,7 +310,7 @@ too_slow(struct conn *c)
 
 	snprintf(no.text, sizeof no.text, "the request did not arrive within %lld ms (client_timeout)",
 		(long long)c->server->client_timeout_ms);
-	refuse(c, &no);
+	hangup_refuse(c, &no);
 }
 
 /* A response may take long, but the client has to take some of it now and then. */
@@ -436,7 +326,7 @@ look_at_progress(struct conn *c)
 		return;
 	}
 	c->acked = info.tcpi_bytes_acked;
-	deadline(c, c->thread->now_ms + c->server->client_timeout_ms);
+	conn_deadline(c, c->thread->now_ms + c->server->client_timeout_ms);
 }
 
 static void
@@ -448,7 +338,7 @@ on_timer(struct timer *t)
 	if (c->deadline_ms == 0)
 		return;
 	if (c->thread->now_ms < c->deadline_ms) {
-		deadline(c, c->deadline_ms);
+		conn_deadline(c, c->deadline_ms);
 		return;
 	}
 	switch (c->phase) {
@@ -457,7 +347,7 @@ on_timer(struct timer *t)
 		too_slow(c);
 		break;
 	case CONN_BUSY:
-		look_after_probe(c);
+		hangup_look(c);
 		break;
 	case CONN_SENDING:
 		look_at_progress(c);
@@ -470,11 +360,18 @@ on_timer(struct timer *t)
 /* ---- between requests ---- */
 
 void
+conn_read(struct conn *c)
+{
+	h2o_socket_read_start(c->sock, on_readable);
+}
+
+void
 conn_watch(struct conn *c)
 {
 	c->deadline_ms = 0;
-	if (c->fin)
-		probe(c);
+	c->probed = false;
+	if (c->fin)	/* not now: libh2o is on the stack, and its connection may go */
+		conn_deadline(c, c->thread->now_ms);
 	else if (c->surplus.n < SURPLUS_MAX)
 		h2o_socket_read_start(c->sock, on_readable);
 }
@@ -487,7 +384,7 @@ conn_sending(struct conn *c)
 	c->acked = 0;
 	c->deadline_ms = c->thread->now_ms + c->server->client_timeout_ms;
 	if (!timer_is_set(&c->timer))
-		deadline(c, c->deadline_ms);
+		conn_deadline(c, c->deadline_ms);
 }
 
 void
@@ -523,7 +420,7 @@ take_back(struct conn *c)
 		feed(c);
 		return;
 	}
-	deadline(c, c->thread->now_ms + c->server->keepalive_timeout_ms);
+	conn_deadline(c, c->thread->now_ms + c->server->keepalive_timeout_ms);
 	if (c->readable)
 		on_readable(sock, NULL);
 }
@@ -574,7 +471,7 @@ conn_accept(struct thread *t, struct listener *l, int fd, const struct sockaddr 
 	h2o_http1_accept(&ctx, c->sock, *h2o_get_timestamp(&t->ctx, NULL, NULL));
 	c->h2o_read = c->sock->_cb.read;
 	h2o_socket_read_start(c->sock, on_readable);
-	deadline(c, clock_ms() + c->first->client_timeout_ms);
+	conn_deadline(c, clock_ms() + c->first->client_timeout_ms);
 }
 
 void

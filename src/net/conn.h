@@ -14,11 +14,7 @@
  * the loop polls again (conn_take_back).
  *
  * While a handler is pending we go on reading into surplus, so that a client
- * that goes away is noticed.  A FIN alone may be a half-close by a client that
- * still reads; then an interim "100 Continue" (which RFC 9110 15.2 has every
- * HTTP/1.1 client skip) is sent: a closed peer answers it with RST, and the
- * request is abandoned; a half-closed one gets its answer.  HTTP/1.0
- * clients know no interim responses; they are answered in any case.
+ * that goes away is noticed; what happens then stands in hangup.h.
  *
  * Freed by the socket's close.  Thread: its own only.
  */
@@ -47,6 +43,7 @@ struct conn {
 	bool fin;			/* the client has closed its side */
 	bool fresh;			/* no request yet */
 	bool readable;			/* SENDING: bytes came before we knew that the answer had left */
+	bool probed;			/* after its FIN */
 	uint8_t probes;
 	struct timer timer;
 	int64_t deadline_ms;
@@ -77,6 +74,9 @@ conn_of(h2o_req_t *req)
 {
 	return req->conn->callbacks->get_socket(req->conn)->on_close.data;
 }
+void conn_close(struct conn *);		/* at once; frees it */
+void conn_deadline(struct conn *, int64_t due_ms);	/* clock_ms() when its phase has taken too long */
+void conn_read(struct conn *);		/* reads the socket again after h2o_socket_read_stop() */
 void conn_watch(struct conn *);		/* the request is out: notice when the client goes */
 void conn_sending(struct conn *);	/* its answer is under way */
 void conn_ended(struct conn *);		/* called when libh2o is done with a request, before it looks for the next */

@@ -146,6 +146,19 @@ on_signal(struct server *s, int signo, bool again)
 	stop_all(s, fast ? now : now + s->options.settings->shutdown_timeout_ms);
 }
 
+static void
+announce(const struct server *s)
+{
+	struct buf where = { 0 };
+
+	for (const struct server_conf *v = s->options.settings->servers; v != NULL; v = v->next)
+		for (const struct listen_conf *l = v->listens; l != NULL; l = l->next)
+			buf_printf(&where, strchr(l->host, ':') != NULL ? " http://[%s]:%d" : " http://%s:%d", l->host, l->port);
+	log_info("drey is ready, pid %d, %u worker thread%s, at%s", (int)getpid(), s->nthreads, s->nthreads > 1 ? "s" : "",
+		where.n > 0 ? where.p : " no address");
+	buf_fini(&where);
+}
+
 /* Until all threads have ended. */
 static void
 watch(struct server *s, int signal_fd)
@@ -169,7 +182,7 @@ watch(struct server *s, int signal_fd)
 			stop_all(s, clock_ms() + 1000);
 		if (!announced && count(s, THREAD_RUNNING) == s->nthreads) {
 			announced = true;
-			log_info("drey is ready, pid %d, %u worker thread%s", (int)getpid(), s->nthreads, s->nthreads > 1 ? "s" : "");
+			announce(s);
 		}
 	}
 }
@@ -213,11 +226,11 @@ finish(struct server *s, bool started)
 	if (s->event_fd >= 0)
 		close(s->event_fd);
 	if (atomic_load(&s->store_failed)) {
-		log_error("the store failed, nothing is acknowledged any more: %s", why != NULL ? why : "no reason given");
+		err_set(ERR_STORE, "the store failed, nothing is acknowledged any more: %s", why != NULL ? why : "no reason given");
 		return SERVER_STORE_FAILED;
 	}
 	if (!started || atomic_load(&s->has_error)) {
-		log_error("not started: %s", s->error);
+		err_set(ERR_IO, "not started: %s", s->error);
 		return SERVER_NOT_STARTED;
 	}
 	log_info("drey has stopped");

@@ -37,7 +37,7 @@ struct server {
 };
 
 void server_block_signals(void);	/* in main, before any thread is made: they are read from a descriptor later */
-enum server_end server_run(const struct server_options *);	/* prints and logs its errors itself */
+enum server_end server_run(const struct server_options *);	/* other than SERVER_STOPPED: err_text() says why */
 void server_notify(struct server *);	/* any thread: look at the threads' states */
 void server_set_error(struct server *, const char *);	/* any thread: why the start failed; the first one counts */
 

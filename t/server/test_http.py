@@ -355,6 +355,15 @@ def test_a_client_that_half_closes_gets_its_answer(server):
         assert c.reply(interim=True).text == "slept 50\n", "an old client knows no interim responses"
 
 
+def test_a_half_closed_client_that_goes_before_its_last_answer_is_noticed(server):
+    chunked = "POST /sleep/5000 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+    for last in ("GET /sleep/5000 HTTP/1.1\r\nHost: x\r\n\r\n", chunked):
+        with server.raw() as c:
+            c.send("GET /sleep/50 HTTP/1.1\r\nHost: x\r\n\r\n", last).half_close()
+            assert c.reply().text == "slept 50\n"
+    eventually(lambda: server.access_log().count('/sleep/5000 HTTP/1.1" 499 ') == 2, within=3, what="two 499")
+
+
 def test_bytes_of_the_next_request_are_no_sign_of_a_close(server):
     with server.raw() as c:
         c.send("GET /sleep/300 HTTP/1.1\r\nHost: x\r\n\r\n")
