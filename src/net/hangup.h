@@ -7,8 +7,9 @@
  * half-close by a client that still reads; then an interim "100 Continue"
  * (which RFC 9110 15.2 has every HTTP/1.1 client skip) is sent: a closed peer
  * answers it with RST, and the request is abandoned; a half-closed one gets its
- * answer.  HTTP/1.0 clients know no interim responses; they are answered in any
- * case.
+ * answer.  (One that reads the interim response and closes only then sends
+ * nothing more; it is noticed when its answer is sent.)  HTTP/1.0 clients know
+ * no interim responses; they are answered in any case.
  */
 #ifndef DREY_NET_HANGUP_H
 #define DREY_NET_HANGUP_H
