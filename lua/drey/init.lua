@@ -1,7 +1,7 @@
 -- init.lua -- the Lua half of drey: what the host asks for, and what every app finds in its globals.
 --
 -- The host calls this chunk once per VM with native, the table of C functions,
--- and uses the fields of the table at the end; src/lua/host.c says which.
+-- and uses the fields of the table at the end; src/lua/host_engine.c says which.
 
 local native = ...
 

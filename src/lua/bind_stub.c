@@ -231,7 +231,7 @@ push_result(lua_State *to, struct str in)
 	must(codec_read(&in, &head) == OK && head.type == CODEC_ARRAY);
 	must(lua_checkstack(to, (int)head.count + 4));
 	for (uint32_t i = 0; i < head.count; i++)
-		must(value_push(to, &in) == OK);	/* written by host.c in this process */
+		must(value_push(to, &in) == OK);	/* written by outcome.c in this process */
 	return (int)head.count + 1;
 }
 

@@ -70,7 +70,7 @@ void task_push_mark(lua_State *);		/* what a parked call yields */
 double task_handle(const struct task *);
 struct task *task_by_handle(struct vm *, double handle);	/* NULL: its event has ended */
 
-/* host.c: the coroutine has ended with this lua_resume() status. Takes the task. */
+/* outcome.c: the coroutine has ended with this lua_resume() status. Takes the task. */
 void host_done(struct task *, int status);
 
 #endif

@@ -1,0 +1,415 @@
+/* host_engine.c -- the engine: runs the code of events for one worker, in one VM per app.
+ *
+ * How the C half and the Lua half (lua/drey) meet.  Every embedded module is a
+ * chunk called as chunk(native).  native.module(name) loads one (once) and
+ * gives what it returned.  The host loads "init" before the sandbox closes
+ * and uses these fields of the table it returns:
+ *
+ *	globals				copied into the app's globals
+ *	Response			the metatable of responses.  C reads the raw fields status (number),
+ *					_headers (a list name, value, name, value, ... or nil), _body (string or nil)
+ *	request(handle) -> Request	handle: a number, good while its event runs; see native.http
+ *	response(status, headers, body) -> Response	an answer that came back to stub:fetch(); headers is such a list
+ *	outbound(input, init) -> handle  or  method, url, headers, body	what stub:fetch(input, init) sends;
+ *					the handle of an inbound request that was passed on untouched is the fast way
+ *	class_name(v) -> string or nil	is v a class made with extend?  what is it called?
+ *	env(app) -> env			app = { name=, bindings={ NAME=namespace }, vars={ NAME=string } }
+ *	ctx(serial, id) -> ctx		for an object; its field _serial is the number, id the DurableObjectId
+ *	front_ctx() -> ctx		for a front module: waitUntil only; made once
+ *	instance(class, ctx, env) -> instance	runs the constructor
+ *	method(class, name) -> function  or  nil, error text	RPC lookup
+ *	Date				the metatable of dates; C reads and makes the raw field _ms (milliseconds since 1970)
+ *	modules				what require finds besides the app's files: name -> value; may be nil ("cjson" is the host's)
+ *	fetch(instance, request) -> Response	calls instance:fetch(request), raises when there is none
+ *
+ * native.http: method(h) url(h) headers(h) header(h, name) body(h) client(h) aborted(h), h being the handle; headers gives
+ * the list with lower-case names, header all values of that name joined with ", " or nil.  After the event has ended they raise.
+ *
+ * Ready to use, found in native when init runs: native.time.now() and sleep(ms), native.console.log info warn error debug,
+ * native.ctx.blockConcurrencyWhile(ctx, fn) waitUntil(ctx, fn) abort(ctx, reason), native.json (lua-cjson's table, and array_mt),
+ * native.place(function) -> "counter.lua:12", and native.error, the metatable of error tables that come back from other objects.  Namespaces, ids and stubs (native.stub, lua/drey/stub.lua) and
+ * what a waiting call does (lua/drey/park.lua) are the host's own.
+ */
+#include "lua/host_engine.h"
+
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "lua/bind_ctx.h"
+#include "lua/bind_stub.h"
+#include "lua/host.h"
+#include "lua/loader.h"
+#include "lua/sandbox.h"
+#include "lua/task.h"
+#include "lua/value.h"
+#include "object/worker.h"
+#include "store/codec.h"
+
+struct host {
+	struct engine engine;
+	struct worker *worker;
+	struct vm **vms;		/* by app->index */
+	unsigned nvms;
+	double serial;			/* of the last instance */
+};
+
+static struct vm *
+vm_for(struct engine *e, const struct app *app)
+{
+	return container_of(e, struct host, engine)->vms[app->index];
+}
+
+static void
+on_front(struct engine *e, struct event *ev)
+{
+	struct vm *vm = vm_for(e, ev->app);
+	struct task *t;
+	lua_State *co;
+
+	if (vm->ref[REF_FRONT_FETCH] == LUA_REFNIL) {
+		event_fail(ev, "%s has no fetch(request, env, ctx) to answer requests from outside: return { fetch = function(request, env) "
+		    "return Response.new \"ok\" end } from it", ev->app->conf->main);
+		host_log(NULL, LOG_ERROR, ev->failure.message.p);
+		worker_answer(vm->worker, ev);
+		return;
+	}
+	t = task_new(vm, TASK_FRONT, ev, NULL);
+	co = t->co;
+	vm_push(co, vm, REF_RUN_FRONT);
+	vm_push(co, vm, REF_FRONT_FETCH);
+	lua_pushnumber(co, task_handle(t));
+	vm_push(co, vm, REF_ENV);
+	vm_push(co, vm, REF_FRONT_CTX);
+	task_run(t, 4);
+}
+
+static void
+break_without_class(struct object *o)
+{
+	char *text = xasprintf("class \"%s\" is not returned by %s", o->class->name, o->class->app->conf->main);
+	struct failure why = { .message = str_c(text), .reset = true };
+
+	object_break(o, &why);
+	free(text);
+}
+
+static void
+on_wake(struct engine *e, struct object *o)
+{
+	struct host *host = container_of(e, struct host, engine);
+	struct vm *vm = vm_for(e, o->class->app);
+	struct instance *in = xmalloc(sizeof(*in));
+	struct task *t;
+
+	in->table = LUA_NOREF;
+	in->serial = ++host->serial;
+	list_init(&in->tasks);
+	o->instance = in;
+	if (vm->classes[o->class->index].table == LUA_NOREF) {
+		break_without_class(o);
+		return;
+	}
+	t = task_new(vm, TASK_WAKE, NULL, o);
+	vm_push(t->co, vm, REF_RUN_WAKE);
+	lua_rawgeti(t->co, LUA_REGISTRYINDEX, vm->classes[o->class->index].table);
+	lua_pushnumber(t->co, in->serial);
+	stub_push_id(t->co, o->class, &o->id, o->name);
+	vm_push(t->co, vm, REF_ENV);
+	task_run(t, 4);
+}
+
+/* Asks init.method, once per name; what it lets pass is remembered.  Pushes the function, or err_set() and nothing. */
+static int
+find_method(struct vm *vm, const struct vm_class *class, struct str name)
+{
+	lua_State *L = vm->L;
+
+	vm_push(L, vm, REF_METHOD);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, class->table);
+	lua_pushlstring(L, name.p, name.n);
+	if (lua_pcall(L, 2, 2, 0) != 0) {
+		err_set(ERR_ARGUMENT, "%s", lua_tostring(L, -1));
+		lua_pop(L, 1);
+		return ERR_ARGUMENT;
+	}
+	if (!lua_isfunction(L, -2)) {
+		err_set(ERR_ARGUMENT, "%s", lua_isstring(L, -1) ? lua_tostring(L, -1) : "no such method");
+		lua_pop(L, 2);
+		return ERR_ARGUMENT;
+	}
+	lua_pop(L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, class->known);
+	lua_pushlstring(L, name.p, name.n);
+	lua_pushvalue(L, -3);
+	lua_rawset(L, -3);
+	lua_pop(L, 1);
+	return OK;
+}
+
+/* Pushes the method.  Raw access only: a metamethod of the app must not run out here.  A method that the class itself has is
+ * taken as it stands now; an inherited one as it stood when it was first called. */
+static int
+push_method(struct vm *vm, const struct vm_class *class, struct str name)
+{
+	lua_State *L = vm->L;
+
+	lua_rawgeti(L, LUA_REGISTRYINDEX, class->known);
+	lua_pushlstring(L, name.p, name.n);
+	lua_pushvalue(L, -1);
+	lua_rawget(L, -3);
+	if (!lua_isfunction(L, -1)) {
+		lua_pop(L, 3);
+		return find_method(vm, class, name);
+	}
+	lua_rawgeti(L, LUA_REGISTRYINDEX, class->table);
+	lua_pushvalue(L, -3);
+	lua_rawget(L, -2);
+	if (!lua_isfunction(L, -1)) {
+		lua_pop(L, 1);
+		lua_pushvalue(L, -2);
+	}
+	lua_replace(L, -5);		/* the function takes the place of known */
+	lua_settop(L, -4);
+	return OK;
+}
+
+/* The arguments, onto the coroutine: how many, or an error. */
+static int
+push_args(lua_State *co, struct str in)
+{
+	struct codec_item head;
+	int rc;
+
+	if (in.n == 0)
+		return 0;
+	rc = codec_read(&in, &head);
+	if (rc != OK)
+		return rc;
+	if (head.type != CODEC_ARRAY || head.count > HOST_VALUES_MAX)
+		return err_set(ERR_ARGUMENT, "the arguments of this call cannot be read");
+	must(lua_checkstack(co, HOST_VALUES_MAX + 8));
+	for (uint32_t i = 0; i < head.count; i++)
+		if ((rc = value_push(co, &in)) != OK)
+			return rc;
+	return (int)head.count;
+}
+
+static void
+refuse_call(struct object *o, struct event *ev)
+{
+	event_fail(ev, "%s", err_text());
+	ev->failure.name = STR("TypeError");
+	object_answer(o, ev);
+}
+
+static void
+deliver_call(struct vm *vm, struct object *o, struct event *ev)
+{
+	struct instance *in = o->instance;
+	struct task *t;
+	int n;
+
+	if (push_method(vm, &vm->classes[o->class->index], ev->method) != OK) {
+		refuse_call(o, ev);
+		return;
+	}
+	t = task_new(vm, TASK_CALL, ev, o);
+	lua_xmove(vm->L, t->co, 1);
+	lua_rawgeti(t->co, LUA_REGISTRYINDEX, in->table);
+	n = push_args(t->co, ev->args);
+	if (n < 0) {
+		task_release(t, true);
+		refuse_call(o, ev);
+		return;
+	}
+	task_run(t, n + 1);
+}
+
+static void
+on_deliver(struct engine *e, struct object *o, struct event *ev)
+{
+	struct vm *vm = vm_for(e, o->class->app);
+	struct instance *in = o->instance;
+	struct task *t;
+
+	if (ev->kind == EVENT_FETCH) {
+		t = task_new(vm, TASK_FETCH, ev, o);
+		vm_push(t->co, vm, REF_RUN_FETCH);
+		lua_rawgeti(t->co, LUA_REGISTRYINDEX, in->table);
+		lua_pushnumber(t->co, task_handle(t));
+		task_run(t, 2);
+	} else if (background_take(ev, vm->L)) {
+		t = task_new(vm, TASK_BACKGROUND, ev, o);
+		lua_xmove(vm->L, t->co, 1);
+		task_run(t, 0);
+	} else {
+		deliver_call(vm, o, ev);
+	}
+}
+
+static void
+on_forget(struct engine *e, struct object *o, const struct failure *why)
+{
+	struct vm *vm = vm_for(e, o->class->app);
+	struct instance *in = o->instance;
+
+	if (!in)
+		return;
+	while (!list_empty(&in->tasks)) {
+		struct task *t = list_first(&in->tasks, struct task, link);
+		struct event *ev = t->event;
+
+		must(why);
+		task_drop(t);
+		if (!ev)
+			continue;
+		event_fail_with(ev, why);
+		object_answer(o, ev);
+	}
+	luaL_unref(vm->L, LUA_REGISTRYINDEX, in->table);
+	free(in);
+	o->instance = NULL;
+	vm_stir(vm);
+}
+
+static void
+on_abandon(struct engine *e, struct event *ev)
+{
+	struct task *t = ev->task;
+
+	(void)e;
+	if (t && !t->object && t->event == ev)
+		task_interrupt(t);
+}
+
+static const struct engine_ops ops = { on_front, on_wake, on_deliver, on_forget, on_abandon };
+
+/* ---- VMs ---- */
+
+/* env: the namespaces of the bindings and the vars.  Pushes it. */
+static void
+push_app_table(lua_State *L, const struct app *app)
+{
+	struct vm *vm = vm_of(L);
+
+	lua_createtable(L, 0, 3);
+	lua_pushstring(L, app->name);
+	lua_setfield(L, -2, "name");
+	lua_newtable(L);
+	for (const struct binding_conf *b = app->conf->bindings; b; b = b->next) {
+		const struct class *class = app_class(app, b->class_name);
+
+		if (!class)
+			continue;	/* loader_app() says so */
+		vm_push(L, vm, REF_NATIVE);
+		lua_getfield(L, -1, "stub");
+		lua_getfield(L, -1, "namespace");
+		lua_pushstring(L, b->name);
+		lua_pushinteger(L, class->index);
+		lua_call(L, 2, 1);
+		lua_setfield(L, -4, b->name);
+		lua_pop(L, 2);
+	}
+	lua_setfield(L, -2, "bindings");
+	lua_newtable(L);
+	for (const struct var_conf *v = app->conf->vars; v; v = v->next) {
+		lua_pushstring(L, v->value);
+		lua_setfield(L, -2, v->name);
+	}
+	lua_setfield(L, -2, "vars");
+}
+
+static int
+p_environment(lua_State *L)
+{
+	struct vm *vm = vm_of(L);
+
+	vm_push(L, vm, REF_INIT);
+	lua_getfield(L, -1, "env");
+	push_app_table(L, vm->app);
+	lua_call(L, 1, 1);
+	vm_keep(vm, REF_ENV);
+	lua_getfield(L, -1, "front_ctx");
+	lua_call(L, 0, 1);
+	vm_keep(vm, REF_FRONT_CTX);
+	return 0;
+}
+
+/* A VM with its app loaded, or NULL and err_text(). */
+static struct vm *
+load(struct host *host, struct worker *worker, const struct app *app)
+{
+	struct vm *vm = vm_new(host, worker, app);
+	int rc;
+
+	lua_gc(vm->L, LUA_GCSTOP, 0);		/* what is loaded here stays */
+	sandbox_open(vm);
+	rc = loader_native(vm);
+	if (rc == OK) {
+		sandbox_close(vm);
+		if (lua_cpcall(vm->L, p_environment, NULL) != 0)
+			rc = err_set(ERR_LUA, "drey's own Lua: %s", lua_tostring(vm->L, -1));
+	}
+	lua_gc(vm->L, LUA_GCRESTART, 0);
+	if (rc == OK)
+		rc = loader_app(vm);
+	if (rc != OK)
+		vm_free(&vm);
+	return vm;
+}
+
+struct engine *
+host_new(struct worker *worker)
+{
+	struct host *host = xcalloc(1, sizeof(*host));
+	struct runtime *runtime = worker->runtime;
+	struct engine *e = &host->engine;
+
+	host->engine.ops = &ops;
+	host->worker = worker;
+	host->nvms = runtime->settings->napps;
+	host->vms = xcalloc(host->nvms + 1, sizeof(*host->vms));
+	for (unsigned i = 0; i < host->nvms; i++) {
+		host->vms[i] = load(host, worker, &runtime->apps[i]);
+		if (!host->vms[i]) {
+			host_free(&e);
+			return NULL;
+		}
+	}
+	return e;
+}
+
+void
+host_free(struct engine **ep)
+{
+	struct host *host;
+
+	if (!*ep)
+		return;
+	host = container_of(*ep, struct host, engine);
+	*ep = NULL;
+	for (unsigned i = 0; i < host->nvms; i++)
+		vm_free(&host->vms[i]);
+	free(host->vms);
+	free(host);
+}
+
+int
+host_check(const struct settings *settings)
+{
+	struct app *apps = apps_new(settings);
+	int rc = OK;
+
+	for (unsigned i = 0; i < settings->napps && rc == OK; i++) {
+		struct vm *vm = load(NULL, NULL, &apps[i]);
+
+		if (vm)
+			vm_free(&vm);
+		else
+			rc = err_code();
+	}
+	apps_free(&apps, settings->napps);
+	return rc;
+}

@@ -1,0 +1,223 @@
+/* outcome.c -- the end of a task: what it returned, or raised, on its way to whoever waits for it.
+ *
+ *	front     a Response                --> worker_answer
+ *	fetch     a Response                --> object_answer, through the output gate
+ *	call      values, as one array      --> object_answer
+ *	wake      the instance              --> object_awake, or object_break
+ *	background  nothing; in an object its event is answered all the same: it kept the object awake
+ *
+ * Any of them may have raised instead: that is logged here, once, and becomes the event's failure.
+ */
+#include <lauxlib.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "lua/bind_http.h"
+#include "lua/host.h"
+#include "lua/task.h"
+#include "lua/traceback.h"
+#include "lua/value.h"
+#include "object/worker.h"
+#include "store/codec.h"
+
+void
+host_log_failure(struct task *t, const struct failure *f)
+{
+	struct buf text = { 0 };
+
+	if (f->remote)			/* logged where it was raised */
+		return;
+	buf_str(&text, f->message);
+	if (f->traceback.n) {
+		buf_c(&text, "\n");
+		buf_str(&text, f->traceback);
+	}
+	host_log(t, LOG_ERROR, text.p);
+	buf_fini(&text);
+}
+
+/* The coroutine raised.  Its stack may be full to the brim, so its error is looked at on the main one. */
+static void
+take_error(struct task *t, int status, struct arena *a, struct failure *f)
+{
+	lua_State *L = t->vm->L;
+
+	lua_checkstack(L, 8);
+	lua_xmove(t->co, L, 1);
+	failure_from_lua(L, -1, t->co, a, f);
+	lua_pop(L, 1);
+	if (status == LUA_ERRMEM)
+		f->message = str_c(arena_printf(a, "not enough memory: all objects of app %s on this thread together may use "
+		    "%llu bytes (limits memory)", t->vm->app->name, (unsigned long long)t->vm->max));
+	host_log_failure(t, f);
+}
+
+/* Its error goes into the event and the log. */
+static void
+fail_event(struct task *t, int status)
+{
+	take_error(t, status, &t->event->arena, &t->event->failure);
+	t->event->failed = true;
+}
+
+/* What a handler returned cannot be sent: err_text() says why. */
+static void
+refuse_result(struct task *t, const char *place)
+{
+	if (place)
+		event_fail(t->event, "%s (%s)", err_text(), place);
+	else
+		event_fail(t->event, "%s", err_text());
+	host_log_failure(t, &t->event->failure);
+}
+
+static const char *
+place_of_front(struct vm *vm, char *buf, size_t n)
+{
+	lua_Debug ar;
+
+	vm_push(vm->L, vm, REF_FRONT_FETCH);
+	if (!lua_isfunction(vm->L, -1)) {
+		lua_pop(vm->L, 1);
+		return NULL;
+	}
+	lua_getinfo(vm->L, ">S", &ar);
+	snprintf(buf, n, "%s:%d", ar.short_src, ar.linedefined);
+	return buf;
+}
+
+static void
+end_front(struct task *t, int status)
+{
+	struct worker *worker = t->vm->worker;
+	struct event *ev = t->event;
+	char place[200];
+
+	if (status != 0)
+		fail_event(t, status);
+	else if (http_take_response(t->vm, t->co, 1, ev) != OK)
+		refuse_result(t, place_of_front(t->vm, place, sizeof(place)));
+	task_release(t, status == 0);
+	worker_answer(worker, ev);
+}
+
+/* To the caller; if the object is being reset by now, with why. */
+static void
+answer_from_object(struct task *t, bool reusable)
+{
+	struct object *o = t->object;
+	struct event *ev = t->event;
+
+	task_release(t, reusable);
+	if (o->reset)
+		event_fail_with(ev, o->reset);
+	object_answer(o, ev);
+}
+
+static void
+end_fetch(struct task *t, int status)
+{
+	if (status != 0)
+		fail_event(t, status);
+	else if (http_take_response(t->vm, t->co, lua_gettop(t->co) ? 1 : (lua_pushnil(t->co), 1), t->event) != OK)
+		refuse_result(t, NULL);
+	answer_from_object(t, status == 0);
+}
+
+/* All that the method returned, as one array. */
+static int
+encode_results(struct task *t)
+{
+	struct buf *out = &t->vm->scratch;
+	uint64_t max = t->vm->app->conf->limits.rpc_message;
+	int n = lua_gettop(t->co);
+
+	if (n == 0)
+		return OK;
+	if (n > HOST_VALUES_MAX)
+		return err_set(ERR_LIMIT, "%d values returned: a call gives at most %d; return them in a table", n, HOST_VALUES_MAX);
+	buf_clear(out);
+	codec_array(out, (uint32_t)n);
+	for (int i = 1; i <= n; i++) {
+		int rc = value_encode(t->co, i, out, i == 1 ? "the result" : "a result");
+
+		if (rc != OK)
+			return rc;
+	}
+	if (out->n > max)
+		return err_set(ERR_LIMIT, "Serialized RPC arguments or return values are limited to %lluMiB, but the size of this value was: "
+		    "%zu bytes. (limits rpc_message)", (unsigned long long)(max >> 20), out->n);
+	t->event->result = arena_str(&t->event->arena, buf_slice(out));
+	return OK;
+}
+
+static void
+end_call(struct task *t, int status)
+{
+	char place[200];
+
+	if (status != 0) {
+		fail_event(t, status);
+	} else if (encode_results(t) != OK) {
+		snprintf(place, sizeof(place), "%s:%.*s", t->object->class->name, (int)t->event->method.n, t->event->method.p);
+		refuse_result(t, place);
+	}
+	answer_from_object(t, status == 0);
+}
+
+static void
+end_wake(struct task *t, int status)
+{
+	struct object *o = t->object;
+	struct instance *in = o->instance;
+	struct failure why = { 0 };
+	struct arena a;
+
+	if (status == 0) {
+		lua_settop(t->co, 1);
+		in->table = luaL_ref(t->co, LUA_REGISTRYINDEX);
+		task_release(t, true);
+		if (!o->reset)
+			object_awake(o);
+		return;
+	}
+	arena_init(&a);
+	take_error(t, status, &a, &why);
+	why.reset = true;
+	task_release(t, false);
+	object_break(o, &why);
+	arena_fini(&a);
+}
+
+static void
+end_background(struct task *t, int status)
+{
+	struct failure why;
+	struct arena a;
+
+	if (status != 0 && t->event) {
+		fail_event(t, status);
+	} else if (status != 0) {
+		arena_init(&a);
+		take_error(t, status, &a, &why);
+		arena_fini(&a);
+	}
+	if (t->event)
+		answer_from_object(t, status == 0);
+	else
+		task_release(t, status == 0);
+}
+
+void
+host_done(struct task *t, int status)
+{
+	static void (*const ends[])(struct task *, int) = {
+		[TASK_FRONT] = end_front, [TASK_WAKE] = end_wake, [TASK_CALL] = end_call,
+		[TASK_FETCH] = end_fetch, [TASK_BACKGROUND] = end_background
+	};
+
+	if (status == 0)
+		must(lua_checkstack(t->co, 8));
+	ends[t->kind](t, status);
+}
