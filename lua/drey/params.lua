@@ -69,6 +69,7 @@ function params:get(name)
 	for _, pair in ipairs(self) do
 		if pair[1] == name then return pair[2] end
 	end
+	return nil	-- a value all the same: tostring(params:get "x")
 end
 
 function params:getAll(name)

@@ -161,9 +161,10 @@ l_one(lua_State *L)
 		none_ok = lua_toboolean(L, -1);
 	}
 	if (!step(L, o, r)) {
-		if (none_ok)
-			return 0;
-		return stored_refuse(L, "Expected exactly one result from SQL query, but got no results.");
+		if (!none_ok)
+			return stored_refuse(L, "Expected exactly one result from SQL query, but got no results.");
+		lua_pushnil(L);
+		return 1;
 	}
 	sqlvalue_row(L, r->c, sqlvalue_names(L, r->c));
 	if (step(L, o, r)) {

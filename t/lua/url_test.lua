@@ -99,6 +99,7 @@ end)
 t.describe("searchParams", function()
 	t.it("decode + and %20 and keep order and repeats", function()
 		local p = URL.new "http://h/?name=J%C3%BCrgen+M%20X&a=1&a=2&empty=&bare&&=v&p=%zz".searchParams
+		t.same(tostring(p:get "nobody"), "nil")
 		t.same({ p:get "name", p:get "a", p:get "empty", p:get "bare", p:get "", p:get "nope", p:get "p" },
 			{ "Jürgen M X", "1", "", "", "v", nil, "%zz" })
 		t.same(p:getAll "a", { "1", "2" })
