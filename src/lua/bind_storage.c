@@ -65,8 +65,9 @@ l_get(lua_State *L)
 	if (rc < 0)
 		return stored_fail(L, o);
 	if (rc == 0)
-		return 0;
-	stored_push(L, value);
+		lua_pushnil(L);		/* a value all the same: tostring(storage:get "x") */
+	else
+		stored_push(L, value);
 	return 1;
 }
 
