@@ -189,7 +189,10 @@ l_deleteAll(lua_State *L)
 {
 	struct object *o = host_owner(L, 1);
 
-	return db_delete_all(o->db) < 0 ? stored_fail(L, o) : 0;
+	if (db_delete_all(o->db) < 0)
+		return stored_fail(L, o);
+	o->name_stored = false;		/* it went with the rest; the next thing written brings it back */
+	return 0;
 }
 
 /* Writes hold the answer back by themselves (the output gate), so there is nothing to wait for yet. */

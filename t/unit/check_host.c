@@ -379,6 +379,35 @@ START_TEST(what_was_stored_is_there_after_a_restart)
 }
 END_TEST
 
+START_TEST(a_name_outlives_delete_all_and_a_write_in_the_same_transaction)
+{
+	struct scene s;
+
+	scene_open(&s, COUNTER "function Counter:put() self.ctx.storage:put('k', 1) return 'put' end\n"
+	    "function Counter:anew() self.ctx.storage:deleteAll() self.ctx.storage:put('k', 2) return 'anew' end\n"
+	    "function Counter:gone() self.ctx.storage:deleteAll() return 'gone' end\n"
+	    "function Counter:who() return tostring(self.ctx.id.name) .. tostring(self.ctx.storage:get 'k') end\n"
+	    WITH("local C, verb = env.COUNTER, request.url:match '?(.*)'\n"
+	    "local stub = verb == 'who' and C:get(C:idFromString(tostring(C:idFromName 'a'))) or C:getByName 'a'\n"
+	    "return Response.new(stub[verb](stub))"), "Counter");
+	assert_answer(&s, "/?put", 200, "put");
+	assert_answer(&s, "/?anew", 200, "anew");
+	scene_stop(&s);
+	scene_start(&s);
+	assert_answer(&s, "/?who", 200, "a2");
+	assert_answer(&s, "/?gone", 200, "gone");
+	assert_answer(&s, "/?put", 200, "put");
+	scene_stop(&s);
+	scene_start(&s);
+	assert_answer(&s, "/?who", 200, "a1");
+	assert_answer(&s, "/?gone", 200, "gone");
+	scene_stop(&s);
+	scene_start(&s);
+	assert_answer(&s, "/?who", 200, "nilnil");
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(console_prints_tables_and_says_who_speaks)
 {
 	struct scene s;
@@ -454,6 +483,7 @@ main(void)
 	tcase_add_test(tc, wait_until_keeps_the_object_working_after_its_answer);
 	tcase_add_test(tc, a_ctx_of_another_object_is_refused);
 	tcase_add_test(tc, what_was_stored_is_there_after_a_restart);
+	tcase_add_test(tc, a_name_outlives_delete_all_and_a_write_in_the_same_transaction);
 	tcase_add_test(tc, console_prints_tables_and_says_who_speaks);
 	tcase_add_test(tc, nothing_of_an_object_is_left_in_the_vm_after_it_slept);
 	suite_add_tcase(s, tc);
