@@ -9,7 +9,8 @@
  *
  * waitUntil(fn) is an event that the object sends to itself: it waits in
  * the mailbox, keeps the object awake until fn has ended, and a reset ends it as
- * any other.  In a front module it is a task of its own, begun in the next tick.
+ * any other.  In a front module it is a task of its own, begun in the next tick; a
+ * graceful stop waits for it.
  */
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -188,6 +189,7 @@ spawn_in_front(struct vm *vm, lua_State *L)
 
 	lua_pushvalue(L, 2);
 	lua_xmove(L, t->co, 1);
+	worker_hold(vm->worker);	/* until end_background() */
 	t->resume = begin;
 	t->parked = true;
 	timer_set(&vm->worker->timers, &t->sleep, clock_ms());

@@ -203,10 +203,12 @@ end_background(struct task *t, int status)
 		take_error(t, status, &a, &why);
 		arena_fini(&a);
 	}
-	if (t->event)
+	if (t->event) {
 		answer_from_object(t, status == 0);
-	else
-		task_release(t, status == 0);
+		return;
+	}
+	worker_release(t->vm->worker);
+	task_release(t, status == 0);
 }
 
 void

@@ -154,6 +154,21 @@ worker_abandon(struct worker *w, struct event *ev)
 	list_push(&w->abandoned, &ev->link);
 }
 
+/* ---- work without an event ---- */
+
+void
+worker_hold(struct worker *w)
+{
+	w->late++;
+}
+
+void
+worker_release(struct worker *w)
+{
+	must(w->late > 0);
+	w->late--;
+}
+
 /* ---- the tick ---- */
 
 static void
@@ -242,7 +257,7 @@ inbox_empty(const struct worker *w)
 bool
 worker_idle(const struct worker *w)
 {
-	return w->resting == w->objects.map.n && w->fronts == 0 && !more(w) && inbox_empty(w);
+	return w->resting == w->objects.map.n && w->fronts == 0 && (w->late == 0 || w->stopping) && !more(w) && inbox_empty(w);
 }
 
 /* ---- the end ---- */

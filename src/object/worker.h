@@ -55,6 +55,7 @@ struct worker {
 	struct list *idle;		/* one per app: objects with nothing to do, oldest first */
 	size_t resting;			/* objects on them */
 	uint64_t fronts;		/* events of front modules that are out */
+	uint64_t late;			/* work of front modules that goes on after its answer */
 	uint64_t wanted, asked;		/* newest commit a word here waits for; newest the shard was asked to wake us for */
 	uint64_t seen_durable;		/* gates were opened up to this */
 	struct timer idle_timer, chaos_timer;
@@ -87,9 +88,14 @@ void worker_answer(struct worker *, struct event *);
  * begun it never does. */
 void worker_abandon(struct worker *, struct event *);
 
+/* Work of a front module that outlives its event (waitUntil) puts a graceful stop off: each hold needs its release. */
+void worker_hold(struct worker *);
+void worker_release(struct worker *);
+
 bool worker_tick(struct worker *);		/* true: more is ready, come back without waiting */
 int64_t worker_next(const struct worker *);	/* clock_ms() of the earliest thing to do, or INT64_MAX */
-bool worker_idle(const struct worker *);	/* nothing in progress: no event, no word, nothing dirty */
+/* Nothing in progress: no event, no word, nothing dirty; nor held, unless it is stopping. */
+bool worker_idle(const struct worker *);
 /* Puts every object to sleep; after the last event is done.  What is still in progress is answered with a retryable failure; waits for
  * the journal.  From then on every event is answered so. */
 void worker_stop(struct worker *);

@@ -1,6 +1,7 @@
 """The class: rows A2-*."""
 
 import re
+import signal
 import threading
 import time
 
@@ -208,3 +209,42 @@ def test_A2_10_fields_live_in_memory_and_are_lost_with_it(drey):
 
     eventually(gone, within=10, what="a fresh instance")
     assert births(d, "a") > before
+
+
+FRONT_LATE = KIT + """
+local C = DurableObject:extend "C"
+function C:put(v) self.ctx.storage:put("k", v) end
+function C:get() return self.ctx.storage:get "k" end
+routes["/late"] = function(_, env, ctx)
+	ctx:waitUntil(function() sleep(500); env.C:getByName("a"):put "done" end)
+	return Response.new "at once"
+end
+routes["/never"] = function(_, _, ctx)
+	ctx:waitUntil(function() sleep(600000) end)
+	return Response.new "at once"
+end
+""" + export("C")
+
+
+def test_B2_01_wait_until_of_a_front_module_outlasts_a_graceful_stop(drey):
+    d = drey(FRONT_LATE, bindings={"C": "C"})
+    start = time.monotonic()
+    assert d.get("/late").text == "at once"
+    assert time.monotonic() - start < 0.4 * SLOW
+    d.stop()
+    assert time.monotonic() - start >= 0.5
+    d.start()
+    assert call(d, "C", "a", "get") == "done"
+
+
+def test_B2_01_wait_until_that_never_ends_is_cut_at_shutdown_timeout(drey):
+    d = drey(FRONT_LATE, bindings={"C": "C"}, top_conf={"shutdown_timeout": "400ms"})
+    assert d.get("/never").text == "at once"
+    start = time.monotonic()
+    d.stop()
+    assert 0.35 < time.monotonic() - start < 0.9 * SLOW
+    d.start()
+    assert d.get("/never").text == "at once"
+    start = time.monotonic()
+    d.stop(signal.SIGINT)
+    assert time.monotonic() - start < 0.3 * SLOW

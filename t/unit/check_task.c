@@ -214,6 +214,7 @@ START_TEST(wait_until_runs_on_after_the_answer)
 	    "if request.url:find 'done' then return Response.new(done) end\n"
 	    "ctx:waitUntil(function() sleep(5) done = 'yes' end) return Response.new(done)"), "Echo");
 	assert_answer(&s, "/", 200, "no");
+	ck_assert(!worker_idle(s.worker));	/* a graceful stop waits for it */
 	do {
 		a = scene_get(&s, "/done");
 		ck_assert_msg(clock_ms() < end, "waitUntil never ran");
@@ -224,6 +225,26 @@ START_TEST(wait_until_runs_on_after_the_answer)
 			scene_rest(&s);
 	} while (1);
 	answer_free(&a);
+	ck_assert(worker_idle(s.worker));
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(wait_until_that_raises_or_never_ends_holds_no_stop_for_ever)
+{
+	struct scene s;
+
+	scene_open(&s, FRONT("local raise = request.url:find 'raise'\n"
+	    "ctx:waitUntil(function() if raise then error 'late' end sleep(1e6) end)\n"
+	    "return Response.new 'ok'"), "Echo");
+	assert_answer(&s, "/raise", 200, "ok");
+	while (worker_tick(s.worker))
+		;
+	ck_assert(worker_idle(s.worker));
+	assert_answer(&s, "/", 200, "ok");
+	ck_assert(!worker_idle(s.worker));
+	worker_stop(s.worker);
+	ck_assert(worker_idle(s.worker));
 	scene_close(&s);
 }
 END_TEST
@@ -247,6 +268,7 @@ main(void)
 	tcase_add_test(tc, the_object_sees_that_the_client_left);
 	tcase_add_test(tc, runaway_code_ends_in_an_error);
 	tcase_add_test(tc, wait_until_runs_on_after_the_answer);
+	tcase_add_test(tc, wait_until_that_raises_or_never_ends_holds_no_stop_for_ever);
 	suite_add_tcase(s, tc);
 	return scene_run(s);
 }
