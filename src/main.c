@@ -70,13 +70,11 @@ serve(const struct settings *set)
 static int
 with_settings(const struct settings *set, const struct options *o)
 {
-	if (host_check(set) < 0)
-		return fail(NULL, EXIT_START);
 	if (o->test)
-		return test(set, o->print);
+		return host_check(set) < 0 ? fail(NULL, EXIT_START) : test(set, o->print);
 	if (log_open(set->error_log, set->error_log_level) < 0)
 		return fail(NULL, EXIT_START);
-	return serve(set);
+	return host_prepare(set) < 0 ? fail(set, EXIT_START) : serve(set);
 }
 
 int

@@ -33,6 +33,7 @@
 #include "lua/host_engine.h"
 
 #include <lauxlib.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -41,7 +42,6 @@
 #include "lua/bind_stub.h"
 #include "lua/host.h"
 #include "lua/loader.h"
-#include "lua/sandbox.h"
 #include "lua/task.h"
 #include "lua/value.h"
 #include "object/worker.h"
@@ -286,78 +286,69 @@ on_abandon(struct engine *e, struct event *ev)
 
 static const struct engine_ops ops = { on_front, on_wake, on_deliver, on_forget, on_abandon };
 
-/* ---- VMs ---- */
+/* ---- VMs that were loaded before there was a worker ---- */
 
-/* env: the namespaces of the bindings and the vars.  Pushes it. */
+struct prepared {
+	const struct settings *settings;
+	struct app *apps;		/* borrowed by the VMs until they are taken */
+	unsigned n;
+	struct vm *vms[];		/* one per app */
+};
+
+static _Atomic(struct prepared *) prepared;
+
 static void
-push_app_table(lua_State *L, const struct app *app)
+prepared_free(struct prepared **pp)
 {
-	struct vm *vm = vm_of(L);
+	struct prepared *p = *pp;
 
-	lua_createtable(L, 0, 3);
-	lua_pushstring(L, app->name);
-	lua_setfield(L, -2, "name");
-	lua_newtable(L);
-	for (const struct binding_conf *b = app->conf->bindings; b; b = b->next) {
-		const struct class *class = app_class(app, b->class_name);
-
-		if (!class)
-			continue;	/* loader_app() says so */
-		vm_push(L, vm, REF_NATIVE);
-		lua_getfield(L, -1, "stub");
-		lua_getfield(L, -1, "namespace");
-		lua_pushstring(L, b->name);
-		lua_pushinteger(L, class->index);
-		lua_call(L, 2, 1);
-		lua_setfield(L, -4, b->name);
-		lua_pop(L, 2);
-	}
-	lua_setfield(L, -2, "bindings");
-	lua_newtable(L);
-	for (const struct var_conf *v = app->conf->vars; v; v = v->next) {
-		lua_pushstring(L, v->value);
-		lua_setfield(L, -2, v->name);
-	}
-	lua_setfield(L, -2, "vars");
+	*pp = NULL;
+	if (!p)
+		return;
+	for (unsigned i = 0; i < p->n; i++)
+		vm_free(&p->vms[i]);
+	apps_free(&p->apps, p->n);
+	free(p);
 }
 
-static int
-p_environment(lua_State *L)
+/* Every app in a VM of its own; NULL and err_text() when one is not good. */
+static struct prepared *
+prepared_new(const struct settings *settings)
 {
-	struct vm *vm = vm_of(L);
+	struct prepared *p = xcalloc(1, sizeof(*p) + settings->napps * sizeof(*p->vms));
 
-	vm_push(L, vm, REF_INIT);
-	lua_getfield(L, -1, "env");
-	push_app_table(L, vm->app);
-	lua_call(L, 1, 1);
-	vm_keep(vm, REF_ENV);
-	lua_getfield(L, -1, "front_ctx");
-	lua_call(L, 0, 1);
-	vm_keep(vm, REF_FRONT_CTX);
-	return 0;
+	p->settings = settings;
+	p->n = settings->napps;
+	p->apps = apps_new(settings);
+	for (unsigned i = 0; i < p->n; i++) {
+		p->vms[i] = loader_open(NULL, NULL, &p->apps[i]);
+		if (!p->vms[i]) {
+			prepared_free(&p);
+			break;
+		}
+	}
+	return p;
 }
 
-/* A VM with its app loaded, or NULL and err_text(). */
-static struct vm *
-load(struct host *host, struct worker *worker, const struct app *app)
+/* Nothing in a VM that ran no task yet knows its app by another way than vm->app. */
+static bool
+take_prepared(struct host *host)
 {
-	struct vm *vm = vm_new(host, worker, app);
-	int rc;
+	struct runtime *runtime = host->worker->runtime;
+	struct prepared *p = atomic_exchange(&prepared, NULL);
+	bool fits = p && p->settings == runtime->settings;
 
-	lua_gc(vm->L, LUA_GCSTOP, 0);		/* what is loaded here stays */
-	sandbox_open(vm);
-	rc = loader_native(vm);
-	if (rc == OK) {
-		sandbox_close(vm);
-		if (lua_cpcall(vm->L, p_environment, NULL) != 0)
-			rc = err_set(ERR_LUA, "drey's own Lua: %s", lua_tostring(vm->L, -1));
+	for (unsigned i = 0; fits && i < host->nvms; i++) {
+		struct vm *vm = p->vms[i];
+
+		vm->host = host;
+		vm->worker = host->worker;
+		vm->app = &runtime->apps[i];
+		host->vms[i] = vm;
+		p->vms[i] = NULL;
 	}
-	lua_gc(vm->L, LUA_GCRESTART, 0);
-	if (rc == OK)
-		rc = loader_app(vm);
-	if (rc != OK)
-		vm_free(&vm);
-	return vm;
+	prepared_free(&p);
+	return fits;
 }
 
 struct engine *
@@ -371,8 +362,10 @@ host_new(struct worker *worker)
 	host->worker = worker;
 	host->nvms = runtime->settings->napps;
 	host->vms = xcalloc(host->nvms + 1, sizeof(*host->vms));
+	if (take_prepared(host))
+		return e;
 	for (unsigned i = 0; i < host->nvms; i++) {
-		host->vms[i] = load(host, worker, &runtime->apps[i]);
+		host->vms[i] = loader_open(host, worker, &runtime->apps[i]);
 		if (!host->vms[i]) {
 			host_free(&e);
 			return NULL;
@@ -399,17 +392,21 @@ host_free(struct engine **ep)
 int
 host_check(const struct settings *settings)
 {
-	struct app *apps = apps_new(settings);
-	int rc = OK;
+	struct prepared *p = prepared_new(settings);
+	int rc = p ? OK : err_code();
 
-	for (unsigned i = 0; i < settings->napps && rc == OK; i++) {
-		struct vm *vm = load(NULL, NULL, &apps[i]);
-
-		if (vm)
-			vm_free(&vm);
-		else
-			rc = err_code();
-	}
-	apps_free(&apps, settings->napps);
+	prepared_free(&p);
 	return rc;
+}
+
+int
+host_prepare(const struct settings *settings)
+{
+	struct prepared *p = prepared_new(settings), *old;
+
+	if (!p)
+		return err_code();
+	old = atomic_exchange(&prepared, p);
+	prepared_free(&old);
+	return OK;
 }

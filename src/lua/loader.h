@@ -1,4 +1,4 @@
-/* loader.h -- where code comes from: the app's root, and drey's own modules.
+/* loader.h -- one app's VM, ready to run: drey's own modules, the sandbox, the app's files.
  *
  * Promise: no path leads out of the root; bytecode is refused; every error
  * names a file, and a line when there is one.
@@ -8,10 +8,9 @@
 
 #include "lua/vm.h"
 
-int loader_native(struct vm *);		/* makes native, runs the embedded modules, keeps what the host needs of them; ERR_LUA */
-/* Runs the app's main file, finds its front module and its classes.  ERR_LUA: the error of the app with its place;
- * ERR_CONF: a binding's class is missing, the text begins with the place of the binding. */
-int loader_app(struct vm *);
-int loader_require(lua_State *);	/* the app's require(name) */
+/* Runs the app's main file, finds its front module and its classes.  NULL and err_text(); ERR_LUA: the error of the app with its
+ * place; ERR_CONF: a binding's class is missing, the text begins with the place of the binding.  host and worker: NULL if nobody is
+ * to run it yet. */
+struct vm *loader_open(struct host *, struct worker *, const struct app *);
 
 #endif

@@ -10,7 +10,7 @@
 #include <lualib.h>
 #include <string.h>
 
-#include "lua/loader.h"
+#include "lua/require.h"
 #include "lua/value.h"
 
 static const char *const base_allowed[] = {
@@ -146,7 +146,7 @@ static const luaL_Reg guarded[] = {
 	{ "getfenv", l_getfenv },
 	{ "setfenv", l_setfenv },
 	{ "collectgarbage", l_collectgarbage },
-	{ "require", loader_require },
+	{ "require", require_module },
 	{ NULL, NULL }
 };
 

@@ -408,6 +408,32 @@ START_TEST(a_name_outlives_delete_all_and_a_write_in_the_same_transaction)
 }
 END_TEST
 
+START_TEST(what_was_prepared_is_taken_once_and_runs)
+{
+	struct scene s;
+	char *text, *first;
+
+	scene_init(&s, "console.log 'loaded'\n" COUNTER "function Counter:hi() return self.ctx.id.name .. self.env.GREETING end\n"
+	    WITH("return Response.new(env.COUNTER:getByName 'a':hi())"), "Counter");
+	ck_assert_int_eq(host_prepare(&s.settings), OK);
+	ck_assert_int_eq(host_prepare(&s.settings), OK);	/* the newer one counts */
+	scene_start(&s);
+	assert_answer(&s, "/", 200, "ahi");
+	scene_stop(&s);
+	scene_start(&s);			/* nothing is left of it: loaded anew */
+	assert_answer(&s, "/", 200, "ahi");
+	text = log_text(&s);
+	first = strstr(strstr(text, "info loaded") + 1, "info loaded");
+	ck_assert_ptr_nonnull(strstr(first + 1, "info loaded"));
+	ck_assert_ptr_null(strstr(strstr(first + 1, "info loaded") + 1, "info loaded"));
+	free(text);
+	scene_write(&s, "main.lua", "x = = 1");
+	ck_assert_int_eq(host_prepare(&s.settings), ERR_LUA);
+	ck_assert_msg(strncmp(err_text(), "main.lua:1: ", 12) == 0, "%s", err_text());
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(console_prints_tables_and_says_who_speaks)
 {
 	struct scene s;
@@ -484,6 +510,7 @@ main(void)
 	tcase_add_test(tc, a_ctx_of_another_object_is_refused);
 	tcase_add_test(tc, what_was_stored_is_there_after_a_restart);
 	tcase_add_test(tc, a_name_outlives_delete_all_and_a_write_in_the_same_transaction);
+	tcase_add_test(tc, what_was_prepared_is_taken_once_and_runs);
 	tcase_add_test(tc, console_prints_tables_and_says_who_speaks);
 	tcase_add_test(tc, nothing_of_an_object_is_left_in_the_vm_after_it_slept);
 	suite_add_tcase(s, tc);
