@@ -84,12 +84,29 @@ add_table(lua_State *L, int idx, struct buf *out, int depth)
 	buf_c(out, between[0] == ',' ? " }" : "}");
 }
 
+/* What a __tostring does meanwhile may need the buffer, too: to log, to store, to call. */
+static void
+add_tostring(lua_State *L, int idx, struct buf *out)
+{
+	size_t n;
+	const char *s;
+
+	lua_pushlstring(L, out->n ? out->p : "", out->n);
+	lua_getfield(L, lua_upvalueindex(1), "tostring");
+	lua_pushvalue(L, idx);
+	lua_call(L, 1, 1);
+	buf_clear(out);
+	s = lua_tolstring(L, -2, &n);
+	buf_add(out, s, n);
+	s = lua_tolstring(L, -1, &n);
+	buf_add(out, s ? s : "?", s ? n : 1);
+	lua_pop(L, 2);
+}
+
 static void
 add_value(lua_State *L, int idx, struct buf *out, int depth)
 {
 	int type = lua_type(L, idx);
-	size_t n;
-	const char *s;
 
 	luaL_checkstack(L, 8, "console");
 	if (type == LUA_TSTRING && depth > 0) {
@@ -101,12 +118,7 @@ add_value(lua_State *L, int idx, struct buf *out, int depth)
 	} else {
 		if (type == LUA_TTABLE)
 			lua_pop(L, 1);		/* the metafield */
-		lua_getfield(L, lua_upvalueindex(1), "tostring");
-		lua_pushvalue(L, idx);
-		lua_call(L, 1, 1);
-		s = lua_tolstring(L, -1, &n);
-		buf_add(out, s ? s : "?", s ? n : 1);
-		lua_pop(L, 1);
+		add_tostring(L, idx, out);
 	}
 }
 

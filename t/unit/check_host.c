@@ -452,6 +452,24 @@ START_TEST(console_prints_tables_and_says_who_speaks)
 }
 END_TEST
 
+START_TEST(a_tostring_that_logs_spoils_nobodys_line)
+{
+	struct scene s;
+	char *text;
+
+	scene_open(&s, COUNTER "function Counter:say() local ctx = self.ctx\n"
+	    "local t = setmetatable({}, { __tostring = function() console.log('inside', {}) ctx.storage:put('k', 'value') return 'T' end })\n"
+	    "console.log('before', t, { t, key = t }, 'after') end\n"
+	    WITH("env.COUNTER:getByName 'a':say() return Response.new 'ok'"), "Counter");
+	assert_answer(&s, "/", 200, "ok");
+	text = log_text(&s);
+	ck_assert_ptr_nonnull(strstr(text, "info inside {} object="));
+	ck_assert_ptr_nonnull(strstr(text, "info before T { T, key = T } after object="));
+	free(text);
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(nothing_of_an_object_is_left_in_the_vm_after_it_slept)
 {
 	struct scene s;
@@ -511,6 +529,7 @@ main(void)
 	tcase_add_test(tc, what_was_stored_is_there_after_a_restart);
 	tcase_add_test(tc, a_name_outlives_delete_all_and_a_write_in_the_same_transaction);
 	tcase_add_test(tc, what_was_prepared_is_taken_once_and_runs);
+	tcase_add_test(tc, a_tostring_that_logs_spoils_nobodys_line);
 	tcase_add_test(tc, console_prints_tables_and_says_who_speaks);
 	tcase_add_test(tc, nothing_of_an_object_is_left_in_the_vm_after_it_slept);
 	suite_add_tcase(s, tc);
