@@ -21,14 +21,14 @@ local function describe(value)
 end
 
 -- Calls instance:fetch(request); what comes back is a Response or an error.
-local function fetch(instance, request)
-	local handler = instance.fetch
-	if type(handler) ~= "function" then
+local function call_fetch(instance, request)
+	local fetch = instance.fetch	-- this name stands in tracebacks
+	if type(fetch) ~= "function" then
 		error("Handler does not export a fetch() function.", 0)
 	end
-	local response = handler(instance, request)
+	local response = fetch(instance, request)
 	if getmetatable(response) ~= Response then
-		error(native.place(handler) .. ": fetch returned " .. describe(response)
+		error(native.place(fetch) .. ": fetch returned " .. describe(response)
 			.. "; return a Response, such as Response.new(text) or Response.json(value)", 0)
 	end
 	return response
@@ -81,5 +81,5 @@ return {
 	front_ctx = ctx.front,
 	instance = class.instance,
 	method = class.method,
-	fetch = fetch,
+	fetch = call_fetch,
 }

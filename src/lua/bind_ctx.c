@@ -119,7 +119,7 @@ l_abort(lua_State *L)
 	if (lua_isnoneornil(L, 2))
 		buf_c(&text, "Application called abort() to reset Durable Object.");
 	else
-		traceback_describe(L, 2, &text);
+		traceback_describe(L, 2, NULL, &text);
 	why.message = buf_slice(&text);
 	reset(L, o, &why);
 	buf_fini(&text);

@@ -4,10 +4,10 @@
 #include <lauxlib.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/err.h"
 #include "lua/task.h"
+#include "lua/traceback.h"
 
 struct vm *
 host_vm(lua_State *L)
@@ -63,22 +63,6 @@ host_owner(lua_State *L, int idx)
 	return o;
 }
 
-/* The place of the nearest frame that the app's author wrote; "" when there is none. */
-static void
-push_place(lua_State *L)
-{
-	lua_Debug ar;
-
-	for (int level = 1; lua_getstack(L, level, &ar); level++) {
-		lua_getinfo(L, "Sl", &ar);
-		if (ar.currentline > 0 && strncmp(ar.source, "=drey/", 6) != 0) {
-			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-			return;
-		}
-	}
-	lua_pushliteral(L, "");
-}
-
 int
 host_error(lua_State *L, const char *fmt, ...)
 {
@@ -95,9 +79,10 @@ host_error(lua_State *L, const char *fmt, ...)
 int
 host_raise(lua_State *L)
 {
-	push_place(L);
-	lua_pushstring(L, err_text());
-	lua_concat(L, 2);
+	char place[128];
+
+	traceback_place(L, 1, place, sizeof(place));
+	lua_pushfstring(L, "%s%s", place, err_text());
 	return lua_error(L);
 }
 

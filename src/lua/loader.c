@@ -179,12 +179,14 @@ load_native(struct vm *vm)
 static int
 on_error(lua_State *L)
 {
-	struct buf text = { 0 };
+	struct buf message = { 0 }, frames = { 0 };
 
-	traceback_describe(L, 1, &text);
-	traceback_add(L, 1, &text);
-	lua_pushlstring(L, text.p, text.n);
-	buf_fini(&text);
+	traceback_describe(L, 1, L, &message);
+	traceback_add(L, 1, buf_slice(&message), &frames);
+	buf_str(&message, buf_slice(&frames));
+	lua_pushlstring(L, message.p, message.n);
+	buf_fini(&message);
+	buf_fini(&frames);
 	return 1;
 }
 

@@ -198,11 +198,14 @@ task_run(struct task *t, int nargs)
 	vm->strict = false;
 	vm->current = NULL;
 	if (status == LUA_YIELD) {
+		char place[128];
+
 		lua_settop(t->co, 0);
 		if (t->parked)
 			return;
-		lua_pushliteral(t->co, "coroutine.yield() gives control back to whoever resumed this coroutine; a handler is "
-		    "resumed by the server: call sleep(), a stub or fetch() to wait, or yield inside a coroutine.wrap(function() ... end)");
+		traceback_place(t->co, 0, place, sizeof(place));
+		lua_pushfstring(t->co, "%scoroutine.yield() gives control back to whoever resumed this coroutine; a handler is "
+		    "resumed by the server: call sleep(), a stub or fetch() to wait, or yield inside a coroutine.wrap(function() ... end)", place);
 		status = LUA_ERRRUN;
 	}
 	host_done(t, status);

@@ -8,6 +8,7 @@
 #include "lua/traceback.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -23,10 +24,47 @@ is_own(const lua_Debug *ar)
 	return strncmp(ar->source, "=drey/", 6) == 0;
 }
 
-static void
-add_frame(struct buf *out, const lua_Debug *ar)
+bool
+traceback_place(lua_State *L, int level, char *place, size_t n)
 {
-	buf_printf(out, "\n\t%s:%d: in ", ar->short_src, ar->currentline);
+	lua_Debug ar;
+
+	place[0] = '\0';
+	for (; lua_getstack(L, level, &ar); level++) {
+		lua_getinfo(L, "Sl", &ar);
+		if (ar.currentline > 0 && !is_own(&ar)) {
+			snprintf(place, n, "%s:%d: ", ar.short_src, ar.currentline);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where an instruction raised and not a call, LuaJIT does not know the line any more; the message does. */
+static int
+line_of(const lua_Debug *ar, struct str message)
+{
+	size_t n = strlen(ar->short_src);
+	int line = 0;
+
+	if (ar->currentline > 0)
+		return ar->currentline;
+	if (message.n <= n || memcmp(message.p, ar->short_src, n) != 0 || message.p[n] != ':')
+		return 0;
+	for (size_t i = n + 1; i < message.n && i < n + 9 && message.p[i] >= '0' && message.p[i] <= '9'; i++)
+		line = line * 10 + (message.p[i] - '0');
+	return line;
+}
+
+static void
+add_frame(struct buf *out, const lua_Debug *ar, struct str message)
+{
+	int line = line_of(ar, message);
+
+	buf_printf(out, "\n\t%s:", ar->short_src);
+	if (line > 0)
+		buf_printf(out, "%d:", line);
+	buf_c(out, " in ");
 	if (*ar->what == 'm')
 		buf_c(out, "main chunk");
 	else if (ar->name)
@@ -35,27 +73,43 @@ add_frame(struct buf *out, const lua_Debug *ar)
 		buf_printf(out, "function <%s:%d>", ar->short_src, ar->linedefined);
 }
 
-void
-traceback_add(lua_State *L, int level, struct buf *out)
+/* lua_getstack() walks down from the top each time: asking for every level of a stack that overflowed takes seconds. */
+static int
+depth(lua_State *L)
 {
 	lua_Debug ar;
-	int total = 0, shown = 0;
+	int low = 0, high = 1;
 
-	for (int l = level; lua_getstack(L, l, &ar); l++)
-		total++;
-	for (int l = level; lua_getstack(L, l, &ar); l++) {
-		lua_getinfo(L, "Snl", &ar);
-		if (*ar.what == 'C' || is_own(&ar))
-			continue;
-		if (total > FRAMES_FIRST + FRAMES_LAST && l - level >= FRAMES_FIRST && l - level < total - FRAMES_LAST) {
-			if (shown >= 0)
-				buf_c(out, "\n\t...");
-			shown = -1;		/* say it once */
+	while (lua_getstack(L, high, &ar)) {
+		low = high;
+		high *= 2;
+	}
+	while (low < high) {		/* the first level that is not there */
+		int mid = low + (high - low) / 2;
+
+		if (lua_getstack(L, mid, &ar))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void
+traceback_add(lua_State *L, int level, struct str message, struct buf *out)
+{
+	lua_Debug ar;
+	int total = depth(L);
+
+	for (int l = level; l < total && lua_getstack(L, l, &ar); l++) {
+		if (l - level == FRAMES_FIRST && total - l > FRAMES_LAST) {
+			buf_c(out, "\n\t...");
+			l = total - FRAMES_LAST - 1;
 			continue;
 		}
-		add_frame(out, &ar);
-		if (shown >= 0)
-			shown++;
+		lua_getinfo(L, "Snl", &ar);
+		if (*ar.what != 'C' && !is_own(&ar))
+			add_frame(out, &ar, message);
 	}
 }
 
@@ -95,9 +149,10 @@ add_message(struct buf *out, struct str s)
 }
 
 void
-traceback_describe(lua_State *L, int idx, struct buf *out)
+traceback_describe(lua_State *L, int idx, lua_State *co, struct buf *out)
 {
 	struct str s = { 0 };
+	char place[128] = "";
 
 	if (lua_type(L, idx) == LUA_TSTRING || lua_type(L, idx) == LUA_TNUMBER) {
 		lua_pushvalue(L, idx);
@@ -108,10 +163,13 @@ traceback_describe(lua_State *L, int idx, struct buf *out)
 	}
 	if (lua_istable(L, idx))
 		s = raw_string(L, idx, "message");
-	if (s.p)
+	if (s.p) {
 		add_message(out, s);
-	else
-		buf_printf(out, "(error object is a %s value)", luaL_typename(L, idx));
+		return;
+	}
+	if (co)
+		traceback_place(co, 0, place, sizeof(place));
+	buf_printf(out, "%s(error object is a %s value)", place, luaL_typename(L, idx));
 }
 
 static const char *const own_fields[] = {
@@ -177,18 +235,18 @@ failure_from_lua(lua_State *L, int idx, lua_State *co, struct arena *a, struct f
 	lua_checkstack(L, 10);
 	if (idx < 0)
 		idx = lua_gettop(L) + idx + 1;
-	traceback_describe(L, idx, &text);
+	traceback_describe(L, idx, co, &text);
 	f->message = arena_str(a, buf_slice(&text));
 	buf_clear(&text);
-	if (co)
-		traceback_add(co, 0, &text);
 	if (lua_istable(L, idx)) {
 		struct str stack = raw_string(L, idx, "stack");
 
 		from_table(L, idx, a, f);
 		if (stack.n)
-			buf_printf(&text, "\n%.*s", (int)stack.n, stack.p);
+			buf_printf(&text, "\n%.*s", (int)stack.n, stack.p);	/* the innermost frames first */
 	}
+	if (co)
+		traceback_add(co, 0, f->message, &text);
 	if (text.n)
 		f->traceback = arena_str(a, (struct str){ text.p + (text.p[0] == '\n'), text.n - (text.p[0] == '\n') });
 	buf_fini(&text);

@@ -10,10 +10,14 @@
 
 #include "object/event.h"
 
-/* Appends "\n\tcounter.lua:12: in increment" for each of the app's frames from this level on. */
-void traceback_add(lua_State *, int level, struct buf *);
-/* Appends what an error value says: a string as it is, a table's message, else "(error object is a X value)". */
-void traceback_describe(lua_State *, int idx, struct buf *);
+/* The nearest line that the app's author wrote, from this level on: "counter.lua:12: ", or "" and false. */
+bool traceback_place(lua_State *, int level, char *place, size_t n);
+/* Appends "\n\tcounter.lua:12: in increment" for the app's frames from this level on, those in the middle of a very deep stack left
+ * out.  message: what was raised; it may know a line that the frame does not. */
+void traceback_add(lua_State *, int level, struct str message, struct buf *);
+/* Appends what an error value says: a string as it is, a table's message, else "(error object is a X value)", with the place if co,
+ * where it was raised, is given. */
+void traceback_describe(lua_State *, int idx, lua_State *co, struct buf *);
 void traceback_error_mt(lua_State *);	/* pushes a new metatable for failure_push(): tostring() gives the message */
 /* Pushes an error table made of a failure that came from elsewhere; mt is the registry reference of its metatable. */
 void failure_push(lua_State *, int mt, const struct failure *, bool dev);

@@ -84,6 +84,77 @@ START_TEST(an_error_says_where_and_is_logged_once_with_its_trace)
 }
 END_TEST
 
+START_TEST(every_kind_of_error_begins_with_the_authors_line_and_shows_no_frame_of_ours)
+{
+	static const char app[] = COUNTER
+	    "local function inner() error 'boom' end\n"
+	    "function Counter:call() inner() end\n"
+	    "function Counter:fetch() local x x = x.y end\n"
+	    "function Counter:index() local x x = x.y end\n"
+	    "function Counter:empty() error() end\n"
+	    "function Counter:bare() error {} end\n"
+	    "function Counter:wrapped() coroutine.wrap(function() inner() end)() end\n"
+	    "function Counter:yields() coroutine.yield(1) end\n"
+	    "function Counter:block() self.ctx:blockConcurrencyWhile(function() inner() end) end\n"
+	    "local Bad = DurableObject:extend 'Bad'\n"
+	    "function Bad:constructor(ctx, env) self:super(ctx, env) inner() end\n"
+	    "function Bad:hi() end\n"
+	    "return { Counter = Counter, Bad = Bad, fetch = function(request, env)\n"
+	    "local name, c = request.url:match '?(.*)', env.COUNTER:getByName 'a'\n"
+	    "if name == 'bad' then env.BAD:getByName 'b':hi() end\n"
+	    "local r = c[name](c, request) return r end }";
+	static const struct { const char *path, *message, *frames; } cases[] = {
+		{ "/?call", "main.lua:2: boom", "\tmain.lua:2: in inner\n\tmain.lua:3: in function <main.lua:3>" },
+		{ "/?fetch", "main.lua:4: attempt to index local 'x' (a nil value)", "\tmain.lua:4: in fetch" },
+		{ "/?index", "main.lua:5: attempt to index local 'x' (a nil value)", "\tmain.lua:5: in function <main.lua:5>" },
+		{ "/?empty", "main.lua:6: (error object is a nil value)", "\tmain.lua:6: in function <main.lua:6>" },
+		{ "/?bare", "main.lua:7: (error object is a table value)", "\tmain.lua:7: in function <main.lua:7>" },
+		{ "/?wrapped", "main.lua:2: boom", "\tmain.lua:8: in function <main.lua:8>" },
+		{ "/?yields", "main.lua:9: coroutine.yield() gives control back", "\tmain.lua:9: in function <main.lua:9>" },
+		{ "/?block", "main.lua:2: boom", "\tmain.lua:2: in inner\n\tmain.lua:10: in function <main.lua:10>\n\tmain.lua:10: in function <main.lua:10>" },
+		{ "/?bad", "main.lua:2: boom", "\tmain.lua:2: in inner\n\tmain.lua:12: in constructor" },
+	};
+	struct scene s;
+	char want[300];
+
+	scene_init(&s, app, "Counter Bad");
+	s.app.dev_errors = true;
+	scene_start(&s);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct answer a = scene_get(&s, cases[i].path);
+
+		ck_assert_msg(strncmp(answer_text(&a), cases[i].message, strlen(cases[i].message)) == 0, "%s", answer_text(&a));
+		snprintf(want, sizeof(want), "%s\n\tmain.lua:%d: in function <main.lua:14>", cases[i].frames,
+		    strcmp(cases[i].path, "/?bad") == 0 ? 16 : 17);
+		ck_assert_str_eq(arena_str(&a.event->arena, a.event->failure.traceback).p, want);
+		answer_free(&a);
+	}
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_stack_overflow_is_told_shortly_and_soon)
+{
+	struct scene s;
+	struct answer a;
+	const char *frames;
+	int64_t start;
+
+	scene_open(&s, "local function f() return 1 + f() end\n" FRONT("f()"), "");
+	start = clock_ms();
+	a = scene_get(&s, "/");
+	ck_assert_int_lt(clock_ms() - start, 1000);	/* looking at all 16,000 frames took 4 s */
+	ck_assert_str_eq(answer_text(&a), "main.lua:1: stack overflow");
+	frames = arena_str(&a.event->arena, a.event->failure.traceback).p;
+	ck_assert_msg(strncmp(frames, "\tmain.lua:1: in f\n\tmain.lua:1: in f\n", 36) == 0, "%s", frames);
+	ck_assert_ptr_nonnull(strstr(frames, "\n\t...\n\tmain.lua:1: in f\n"));
+	ck_assert_ptr_nonnull(strstr(frames, "main.lua:1: in f\n\tmain.lua:3: in function <main.lua:2>"));
+	ck_assert_uint_lt(strlen(frames), 600);
+	answer_free(&a);
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(ids_are_checked_against_their_class)
 {
 	static const char app[] = COUNTER "local Room = DurableObject:extend 'Room'\n"
@@ -511,6 +582,8 @@ main(void)
 	tcase_add_test(tc, response_headers_leave_as_bytes);
 	tcase_add_test(tc, wrong_answers_teach);
 	tcase_add_test(tc, an_error_says_where_and_is_logged_once_with_its_trace);
+	tcase_add_test(tc, every_kind_of_error_begins_with_the_authors_line_and_shows_no_frame_of_ours);
+	tcase_add_test(tc, a_stack_overflow_is_told_shortly_and_soon);
 	tcase_add_test(tc, ids_are_checked_against_their_class);
 	tcase_add_test(tc, methods_are_called_with_copies_and_several_results);
 	tcase_add_test(tc, arguments_that_cannot_cross_are_refused_where_they_stand);

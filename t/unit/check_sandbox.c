@@ -147,6 +147,9 @@ START_TEST(a_broken_file_names_its_line)
 	load_fails("local x\nreturn x.y\n", "",
 	    "main.lua:2: attempt to index local 'x' (a nil value)\n\tmain.lua:2: in main chunk");
 	load_fails("return env.COUNTER:getByName 'x'", "", "main.lua:1: attempt to index global 'env' (a nil value)\n\tmain.lua:1: in main chunk");
+	load_fails("\nerror {}", "", "main.lua:2: (error object is a table value)\n\tmain.lua:2: in main chunk");
+	load_fails("error()", "", "main.lua:1: (error object is a nil value)\n\tmain.lua:1: in main chunk");
+	load_fails("local function f() error 'x' end\ncoroutine.wrap(function() f() end)()", "", "main.lua:1: x\n\tmain.lua:2: in main chunk");
 	load_fails("sleep(1)", "", "main.lua:1: this works only inside a handler, not while the app's files are loaded\n"
 	    "\tmain.lua:1: in main chunk");
 }
