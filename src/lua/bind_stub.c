@@ -51,9 +51,9 @@ push_id(lua_State *L, const struct class *class, const struct object_id *id, str
 }
 
 void
-stub_push_id(lua_State *L, const struct class *class, const struct object_id *id, const char *name)
+stub_push_id(lua_State *L, const struct class *class, const struct object_id *id, struct str name)
 {
-	push_id(L, class, id, str_c(name));
+	push_id(L, class, id, name);
 }
 
 static struct id_box *

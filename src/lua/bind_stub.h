@@ -4,6 +4,6 @@
 
 #include "lua/vm.h"
 
-void stub_push_id(lua_State *, const struct class *, const struct object_id *, const char *name);	/* name NULL: not known */
+void stub_push_id(lua_State *, const struct class *, const struct object_id *, struct str name);	/* name.p NULL: not known */
 
 #endif

@@ -91,19 +91,21 @@ object_free(struct object **op)
 	must(o->state == OBJECT_ASLEEP && !o->instance && !o->reset && !o->db);
 	must(gate_empty(&o->gate) && o->mailbox.n == 0 && list_empty(&o->input.stalled));
 	must(!list_linked(&o->ready_link) && !list_linked(&o->gate_link) && !list_linked(&o->idle_link));
-	free(o->name);
+	free((char *)o->name.p);
 	free(o);
 }
 
-/* A name with a NUL in it cannot be told to the object; its id is as good as any. */
 void
 object_know_name(struct object *o, struct str name)
 {
-	if (o->name || !name.p || memchr(name.p, '\0', name.n))
+	char *p;
+
+	if (o->name.p || !name.p)
 		return;
-	o->name = xmalloc(name.n + 1);
-	memcpy(o->name, name.p, name.n);
-	o->name[name.n] = '\0';
+	p = xmalloc(name.n + 1);
+	memcpy(p, name.p, name.n);
+	p[name.n] = '\0';
+	o->name = str_n(p, name.n);
 }
 
 void
@@ -237,12 +239,13 @@ object_evict(struct object *o)
 struct str
 object_label(const struct object *o, char *buf, size_t n)
 {
+	bool plain = o->name.p && !memchr(o->name.p, '\0', o->name.n);
 	char hex[ID_HEX + 1];
 	int len;
 
 	id_hex(&o->id, hex);
 	hex[LABEL_DIGITS] = '\0';
-	len = snprintf(buf, n, "%s/%s/%s", o->class->app->name, o->class->name, o->name ? o->name : hex);
+	len = snprintf(buf, n, "%s/%s/%s", o->class->app->name, o->class->name, plain ? o->name.p : hex);
 	must(len >= 0);
 	return str_n(buf, (size_t)len < n ? (size_t)len : n - 1);
 }

@@ -41,7 +41,7 @@ enum object_state { OBJECT_ASLEEP, OBJECT_WAKING, OBJECT_AWAKE, OBJECT_BROKEN };
 struct object {
 	struct object_id id;
 	const struct class *class;
-	char *name;			/* owned; NULL: not known */
+	struct str name;		/* owned; any bytes; p NULL: not known */
 	enum object_state state;
 	struct worker *worker;
 	struct mailbox mailbox;
@@ -80,6 +80,6 @@ void object_hold(struct object *);
 void object_release(struct object *);
 void object_evict(struct object *);	/* sleeps as soon as nothing runs and its words have left */
 
-struct str object_label(const struct object *, char *buf, size_t n);	/* "chat/ChatRoom/room-7", or the id's first digits when nameless; for logs */
+struct str object_label(const struct object *, char *buf, size_t n);	/* "chat/ChatRoom/room-7", or the id's first digits when nameless or the name holds a NUL; for logs */
 
 #endif

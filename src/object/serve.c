@@ -64,14 +64,14 @@ read_name(struct object *o)
 	struct str name;
 	char label[256];
 
-	if (o->name || !db_exists(o->db))
+	if (o->name.p || !db_exists(o->db))
 		return;
 	if (db_meta_get(o->db, META_NAME, &name) != OK) {
 		log_warn("reading the name of %s: %s", object_label(o, label, sizeof(label)).p, err_text());
 		return;
 	}
 	object_know_name(o, name);
-	o->name_stored = o->name != NULL;
+	o->name_stored = o->name.p != NULL;
 }
 
 static void

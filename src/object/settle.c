@@ -78,11 +78,11 @@ keep_name(struct object *o)
 {
 	struct str kept;
 
-	if (!o->name || o->name_stored || !db_exists(o->db))
+	if (!o->name.p || o->name_stored || !db_exists(o->db))
 		return OK;
-	if (db_meta_get(o->db, META_NAME, &kept) == OK && kept.p && str_eq(kept, str_c(o->name)))
+	if (db_meta_get(o->db, META_NAME, &kept) == OK && kept.p && str_eq(kept, o->name))
 		return OK;
-	return db_meta_put(o->db, META_NAME, str_c(o->name));
+	return db_meta_put(o->db, META_NAME, o->name);
 }
 
 /* A broken database may have nothing left to commit; any call on it says why it broke. */
@@ -123,7 +123,7 @@ settle_object(struct object *o)
 		commit_lost(o);
 		return;
 	}
-	o->name_stored = o->name && db_exists(o->db);
+	o->name_stored = o->name.p && db_exists(o->db);
 	if (o->evict)
 		object_ready(o);
 	if (gate_empty(&o->gate)) {

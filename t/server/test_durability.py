@@ -96,3 +96,23 @@ def test_kill_9_every_200_ms_loses_no_acknowledged_write(drey):
     assert len(d.databases("Ledger")) == WRITERS
     for object_id in d.databases("Ledger"):
         assert d.sql("Ledger", object_id, "PRAGMA integrity_check") == [("ok",)]
+
+
+NAMES = """
+local N = DurableObject:extend "N"
+function N:keep() self.ctx.storage:put("k", 1) return self.ctx.id:toString() end
+function N:name() return self.ctx.id.name end
+return { N = N, fetch = function(request, env)
+	local id = request.url:match "//[^/]+/(%x+)$"
+	if not id then return Response.new(env.N:getByName("a\\0b"):keep()) end
+	local name = env.N:get(env.N:idFromString(id)):name()
+	return Response.new(name and (name:gsub("%z", "NUL")) or "not known")
+end }
+"""
+
+
+def test_a_name_with_a_nul_in_it_is_known_after_a_restart(drey):
+    d = drey(NAMES, bindings={"N": "N"})
+    object_id = d.get("/").text
+    d.restart()
+    assert d.get("/" + object_id).text == "aNULb"

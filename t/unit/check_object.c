@@ -487,8 +487,39 @@ START_TEST(its_name_is_kept_for_those_who_come_by_id)
 	worker_send(s.w, ev);
 	scene_tick(&s);
 	ck_reply(&r, "1");
-	ck_assert_str_eq(scene_object(&s, "a")->name, "a");
+	ck_assert(str_eq(scene_object(&s, "a")->name, STR("a")));
 	ck_assert_uint_eq(fake_store_commits(s.store), 1);	/* known already: not written again */
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_name_may_hold_any_bytes)
+{
+	static const struct str names[] = { { "a\0b", 3 }, { "", 0 }, { "\0", 1 } };
+	static const char *const ids[] = { "1", "2", "3" };
+
+	scene_open(&s, 1, true);
+	for (int i = 0; i < 3; i++) {
+		struct reply r;
+		struct event *ev = scene_event(&s, &r, ids[i], "inc", "");
+		char buf[64];
+
+		ev->name = names[i];
+		worker_send(s.w, ev);
+		scene_tick(&s);
+		object_evict(scene_object(&s, ids[i]));
+		scene_tick(&s);
+		ck_assert_ptr_null(scene_object(&s, ids[i]));
+		ev = scene_event(&s, &r, ids[i], "get", "");
+		ev->name = (struct str){ NULL, 0 };
+		worker_send(s.w, ev);
+		scene_tick(&s);
+		ck_reply(&r, "1");
+		ck_assert_ptr_nonnull(scene_object(&s, ids[i])->name.p);
+		ck_assert(str_eq(scene_object(&s, ids[i])->name, names[i]));
+		object_label(scene_object(&s, ids[i]), buf, sizeof(buf));
+		ck_assert_uint_eq(strlen(buf), strlen("app/Counter/") + (i == 1 ? 0 : 12));	/* cut at no NUL */
+	}
 	scene_close(&s);
 }
 END_TEST
@@ -563,6 +594,7 @@ main(void)
 	tcase_add_test(t, a_call_that_saw_a_refused_commit_never_leaves);
 	tcase_add_test(t, an_object_that_calls_itself_is_served);
 	tcase_add_test(t, its_name_is_kept_for_those_who_come_by_id);
+	tcase_add_test(t, a_name_may_hold_any_bytes);
 	tcase_add_test(t, held_work_keeps_an_object_awake);
 	tcase_add_test(t, a_label_says_who_it_is);
 	suite_add_tcase(suite, t);

@@ -162,7 +162,7 @@ START_TEST(a_name_is_found_in_the_file)
 	ev->name = (struct str){ NULL, 0 };
 	worker_send(s.w, ev);
 	tick_until(&r);
-	ck_assert_str_eq(scene_object(&s, "room-7")->name, "room-7");
+	ck_assert(str_eq(scene_object(&s, "room-7")->name, STR("room-7")));
 	end();
 }
 END_TEST

@@ -11,7 +11,8 @@
 struct file {
 	unsigned char id[32];
 	int64_t number;
-	char *name;
+	char *name;			/* NULL: none was put */
+	size_t name_n;
 	bool exists;
 };
 
@@ -248,12 +249,18 @@ begin(struct db *db)
 	db->on_dirty(db->arg);
 }
 
+static char *
+name_copy(const struct file *f)
+{
+	return f->name ? memcpy(xmalloc(f->name_n + 1), f->name, f->name_n) : NULL;
+}
+
 static void
 reread(struct db *db)
 {
 	free(db->open.name);
 	db->open = *db->file;
-	db->open.name = db->file->name ? xstrdup(db->file->name) : NULL;
+	db->open.name = name_copy(db->file);
 	db->dirty = false;
 }
 
@@ -302,7 +309,7 @@ db_commit(struct db *db, uint64_t *commit)
 	}
 	free(db->file->name);
 	*db->file = db->open;
-	db->file->name = db->open.name ? xstrdup(db->open.name) : NULL;
+	db->file->name = name_copy(&db->open);
 	db->dirty = false;
 	*commit = db->last_commit = ++st->commits;
 	if (st->sync_at_once)
@@ -346,7 +353,7 @@ db_meta_get(struct db *db, int key, struct str *value)
 	must(key == META_NAME);
 	if (db->broken)
 		return err_set(ERR_STORE, "%s", db->broken);
-	*value = str_c(db->open.name);
+	*value = str_n(db->open.name, db->open.name_n);
 	return OK;
 }
 
@@ -356,7 +363,8 @@ db_meta_put(struct db *db, int key, struct str value)
 	must(key == META_NAME);
 	begin(db);
 	free(db->open.name);
-	db->open.name = xcalloc(1, value.n + 1);
+	db->open.name = xmalloc(value.n + 1);
+	db->open.name_n = value.n;
 	memcpy(db->open.name, value.p, value.n);
 	return OK;
 }
