@@ -133,21 +133,6 @@ idle_sleep(struct object **op)
 	object_free(&o);
 }
 
-/* Closing a database waits for its last commit, and a worker must not wait: this one rests a little longer. */
-static bool
-put_off(struct object *o)
-{
-	struct worker *w = o->worker;
-
-	if (db_last_commit(o->db) <= store_durable(w->runtime->store) || w->failed)
-		return false;
-	shard_want(w->shard, db_last_commit(o->db));
-	o->idle_since_ms = w->now_ms;
-	list_del(&o->idle_link);
-	list_push(&w->idle[o->class->app->index], &o->idle_link);
-	return true;
-}
-
 bool
 idle_run(struct worker *w)
 {
@@ -158,7 +143,7 @@ idle_run(struct worker *w)
 		struct object *o;
 
 		while ((o = list_first(&w->idle[i], struct object, idle_link)) && due(o) <= w->now_ms && budget-- > 0)
-			if (!put_off(o))
+			if (settle_durable(o))
 				idle_sleep(&o);
 		if (o && due(o) < next)
 			next = due(o);

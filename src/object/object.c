@@ -78,6 +78,7 @@ object_new(struct worker *w, const struct class *class, const struct object_id *
 	list_init(&o->dirty_link);
 	list_init(&o->gate_link);
 	list_init(&o->idle_link);
+	list_init(&o->sleep.link);
 	object_db_new(o);
 	return o;
 }

@@ -47,6 +47,7 @@ struct object {
 	struct mailbox mailbox;
 	struct input_gate input;
 	struct gate gate;
+	struct word sleep;		/* at the gate: it is to sleep, and closing its database would wait for the disk */
 	struct db *db;
 	void *instance;			/* the engine's */
 	unsigned running;

@@ -42,6 +42,9 @@ void settle_ask(struct worker *);		/* to be woken when the next words may leave 
 void settle_failure(struct worker *);		/* has the store failed? then everybody here is told, once */
 void settle_refuse(struct worker *, struct event *);	/* fails an event that came after that */
 void settle_hold(struct object *, struct word *);	/* says it now if it may leave, else holds it */
+/* May its database be closed without waiting for the disk?  If not, a word is held that has nothing to say: when it leaves, the
+ * object rests or gets its turn again. */
+bool settle_durable(struct object *);
 
 /* idle.c */
 void idle_init(struct worker *);

@@ -152,6 +152,8 @@ serve_has_work(const struct object *o)
 static void
 evict(struct object *o)
 {
+	if (!settle_durable(o))
+		return;
 	o->evict = false;
 	serve_forget(o, NULL);
 	object_become(o, OBJECT_ASLEEP);

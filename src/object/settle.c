@@ -62,6 +62,22 @@ settle_hold(struct object *o, struct word *word)
 }
 
 static void
+say_nothing(struct word *word, const struct failure *broken)
+{
+	(void)word, (void)broken;
+}
+
+bool
+settle_durable(struct object *o)
+{
+	if (o->worker->failed || db_last_commit(o->db) <= durable(o->worker))
+		return true;
+	o->sleep.say = say_nothing;
+	settle_hold(o, &o->sleep);
+	return false;
+}
+
+static void
 open_gate(struct object *o, uint64_t upto)
 {
 	if (!gate_open(&o->gate, upto))

@@ -542,6 +542,71 @@ START_TEST(held_work_keeps_an_object_awake)
 }
 END_TEST
 
+/* A write that nobody waits for, as of work that outlives its event: the journal has it, the disk does not. */
+static struct object *
+written_unseen(struct scene *s, const char *name)
+{
+	struct reply r;
+
+	scene_send(s, &r, name, "echo", "x");
+	scene_tick(s);
+	fake_db_set(scene_object(s, name)->db, 7);
+	scene_tick(s);
+	ck_assert(gate_empty(&scene_object(s, name)->gate));
+	return scene_object(s, name);
+}
+
+START_TEST(an_evicted_object_makes_nobody_wait_for_the_disk)
+{
+	struct reply word, next;
+
+	scene_open(&s, 1, false);
+	object_evict(written_unseen(&s, "a"));
+	scene_send(&s, &next, "a", "get", "");		/* for the next instance */
+	scene_send(&s, &word, "b", "inc", "");
+	scene_tick(&s);
+	ck_assert_uint_eq(fake_store_waits(s.store), 0);
+	ck_assert_ptr_nonnull(scene_object(&s, "a"));
+	fake_store_sync(s.store);
+	scene_tick(&s);
+	ck_reply(&word, "1");
+	ck_reply(&next, "7");
+	ck_assert_uint_eq(fake_store_waits(s.store), 0);
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(an_object_falling_asleep_makes_nobody_wait_for_the_disk)
+{
+	scene_open(&s, 1, false);
+	written_unseen(&s, "a");
+	s.app_conf.limits.idle_hibernate_ms = 0;
+	scene_tick(&s);
+	ck_assert_ptr_nonnull(scene_object(&s, "a"));
+	ck_assert(!worker_tick(s.w));			/* nor does the loop spin until then */
+	fake_store_sync(s.store);
+	scene_tick(&s);
+	scene_tick(&s);
+	ck_assert_ptr_null(scene_object(&s, "a"));
+	ck_assert_uint_eq(fake_store_waits(s.store), 0);
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(an_object_that_waits_to_sleep_hears_that_the_disk_failed)
+{
+	scene_open(&s, 1, false);
+	object_evict(written_unseen(&s, "a"));
+	scene_tick(&s);
+	fake_store_fail(s.store, "disk on fire");
+	scene_tick(&s);
+	scene_tick(&s);
+	ck_assert_ptr_null(scene_object(&s, "a"));
+	ck_assert_uint_eq(fake_store_waits(s.store), 0);
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(a_label_says_who_it_is)
 {
 	struct reply r;
@@ -595,6 +660,9 @@ main(void)
 	tcase_add_test(t, an_object_that_calls_itself_is_served);
 	tcase_add_test(t, its_name_is_kept_for_those_who_come_by_id);
 	tcase_add_test(t, a_name_may_hold_any_bytes);
+	tcase_add_test(t, an_evicted_object_makes_nobody_wait_for_the_disk);
+	tcase_add_test(t, an_object_falling_asleep_makes_nobody_wait_for_the_disk);
+	tcase_add_test(t, an_object_that_waits_to_sleep_hears_that_the_disk_failed);
 	tcase_add_test(t, held_work_keeps_an_object_awake);
 	tcase_add_test(t, a_label_says_who_it_is);
 	suite_add_tcase(suite, t);

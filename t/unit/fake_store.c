@@ -19,7 +19,7 @@ struct file {
 struct store {
 	pthread_mutex_t lock;		/* the files */
 	struct map files;
-	atomic_uint_fast64_t commits, durable, wanted;
+	atomic_uint_fast64_t commits, durable, wanted, waits;
 	atomic_bool failed;
 	const char *failure;
 	_Atomic(const char *) refuse;
@@ -133,6 +133,12 @@ fake_store_wanted(const struct store *st)
 	return st->wanted;
 }
 
+uint64_t
+fake_store_waits(const struct store *st)
+{
+	return st->waits;
+}
+
 unsigned
 fake_store_open(const struct store *st)
 {
@@ -206,8 +212,10 @@ shard_tick(struct shard *s)
 int
 shard_wait(struct shard *s, uint64_t commit)
 {
-	if (commit > s->store->durable && !s->store->failed)
+	if (commit > s->store->durable && !s->store->failed) {
+		s->store->waits++;
 		fake_store_sync_to(s->store, commit);
+	}
 	return commit <= s->store->durable ? OK : err_set(ERR_STORE, "%s", s->store->failure);
 }
 

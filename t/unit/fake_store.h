@@ -21,6 +21,7 @@ void fake_store_fail(struct store *, const char *why);	/* from now on nothing be
 void fake_store_refuse(struct store *, const char *why);	/* the next commit fails so */
 uint64_t fake_store_commits(const struct store *);
 uint64_t fake_store_wanted(const struct store *);	/* the newest number a shard waits for */
+uint64_t fake_store_waits(const struct store *);	/* how often a worker stood still for the journal */
 unsigned fake_store_open(const struct store *);		/* databases alive */
 
 int64_t fake_db_number(struct db *);
