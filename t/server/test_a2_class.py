@@ -216,7 +216,7 @@ local C = DurableObject:extend "C"
 function C:put(v) self.ctx.storage:put("k", v) end
 function C:get() return self.ctx.storage:get "k" end
 routes["/late"] = function(_, env, ctx)
-	ctx:waitUntil(function() sleep(500); env.C:getByName("a"):put "done" end)
+	ctx:waitUntil(function() sleep(2000); env.C:getByName("a"):put "done" end)
 	return Response.new "at once"
 end
 routes["/never"] = function(_, _, ctx)
@@ -230,21 +230,21 @@ def test_B2_01_wait_until_of_a_front_module_outlasts_a_graceful_stop(drey):
     d = drey(FRONT_LATE, bindings={"C": "C"})
     start = time.monotonic()
     assert d.get("/late").text == "at once"
-    assert time.monotonic() - start < 0.4 * SLOW
+    assert time.monotonic() - start < 1.8
     d.stop()
-    assert time.monotonic() - start >= 0.5
+    assert time.monotonic() - start >= 2
     d.start()
     assert call(d, "C", "a", "get") == "done"
 
 
 def test_B2_01_wait_until_that_never_ends_is_cut_at_shutdown_timeout(drey):
-    d = drey(FRONT_LATE, bindings={"C": "C"}, top_conf={"shutdown_timeout": "400ms"})
+    d = drey(FRONT_LATE, bindings={"C": "C"}, top_conf={"shutdown_timeout": "1500ms"})
     assert d.get("/never").text == "at once"
     start = time.monotonic()
     d.stop()
-    assert 0.35 < time.monotonic() - start < 0.9 * SLOW
+    assert 1.45 < time.monotonic() - start < 10 * SLOW
     d.start()
     assert d.get("/never").text == "at once"
     start = time.monotonic()
     d.stop(signal.SIGINT)
-    assert time.monotonic() - start < 0.3 * SLOW
+    assert time.monotonic() - start < 1.4

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from drey import SLOW
 from http_raw import Closed
 from kit import KIT, call, export
 
@@ -53,9 +52,9 @@ def test_B4_10_no_reply_leaves_before_its_write_is_durable(drey, worker_threads)
     d = drey(GATES, bindings=BOTH, worker_threads=worker_threads, preload=["slow_sync"], env=SLOW_SYNC)
     r, took = timed(lambda: d.get("/put"))
     assert r.status == 200 and took >= 0.2
-    # What wrote nothing and saw nothing new does not wait.
-    r, took = timed(lambda: d.get("/hello"))
-    assert r.text == "hello" and took < 0.2 * SLOW
+    # What wrote nothing and saw nothing new does not wait; the best of some, for the machine may be busy.
+    hellos = [timed(lambda: d.get("/hello")) for _ in range(5)]
+    assert all(r.text == "hello" for r, _ in hellos) and min(took for _, took in hellos) < 0.2
 
 
 def test_B4_10_a_reader_waits_for_the_write_it_saw(drey):
