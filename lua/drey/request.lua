@@ -2,7 +2,8 @@
 --
 -- A request from outside is lazy: it holds the handle of its event and asks
 -- the host for method, url, headers and body when they are first used. What
--- was not read while its event ran is an error afterwards.
+-- was not read while its event ran is an error afterwards, except in the work
+-- that its handler gave to ctx:waitUntil().
 --
 -- Private fields: _handle (from outside only), _method, _url, _headers (a
 -- Headers), _body. They are what was read so far, or given to Request.new.

@@ -10,7 +10,7 @@
  * waitUntil(fn) is an event that the object sends to itself: it waits in
  * the mailbox, keeps the object awake until fn has ended, and a reset ends it as
  * any other.  In a front module it is a task of its own, begun in the next tick; a
- * graceful stop waits for it.
+ * graceful stop waits for it.  Either carries a copy of the request whose handler began it.
  */
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "lua/bind_ctx.h"
+#include "lua/bind_http.h"
 #include "lua/host.h"
 #include "lua/task.h"
 #include "lua/traceback.h"
@@ -131,6 +132,7 @@ l_abort(lua_State *L)
 struct background {
 	struct vm *vm;
 	int fn;			/* registry reference; LUA_NOREF once it runs */
+	struct kept *kept;	/* its task's, once it runs */
 };
 
 static void
@@ -139,6 +141,7 @@ on_background_end(struct event *ev)
 	struct background *b = ev->caller;
 
 	luaL_unref(b->vm->L, LUA_REGISTRYINDEX, b->fn);	/* it never ran: the object was reset first */
+	http_unkeep(&b->kept);
 	free(b);
 	event_free(&ev);
 }
@@ -146,7 +149,7 @@ on_background_end(struct event *ev)
 static const struct transport background = { on_background_end };
 
 bool
-background_take(struct event *ev, lua_State *to)
+background_take(struct event *ev, lua_State *to, struct kept **kept)
 {
 	struct background *b = ev->caller;
 
@@ -155,6 +158,8 @@ background_take(struct event *ev, lua_State *to)
 	lua_rawgeti(to, LUA_REGISTRYINDEX, b->fn);
 	luaL_unref(to, LUA_REGISTRYINDEX, b->fn);
 	b->fn = LUA_NOREF;
+	*kept = b->kept;
+	b->kept = NULL;
 	return true;
 }
 
@@ -167,6 +172,7 @@ spawn_in_object(struct vm *vm, struct task *t, int fn)
 
 	b->vm = vm;
 	b->fn = fn;
+	b->kept = http_keep(t);
 	ev->app = vm->app;
 	ev->class = o->class;
 	ev->id = o->id;
@@ -183,10 +189,11 @@ begin(struct task *t, lua_State *to)
 }
 
 static void
-spawn_in_front(struct vm *vm, lua_State *L)
+spawn_in_front(struct vm *vm, lua_State *L, struct task *by)
 {
 	struct task *t = task_new(vm, TASK_BACKGROUND, NULL, NULL);
 
+	t->kept = http_keep(by);
 	lua_pushvalue(L, 2);
 	lua_xmove(L, t->co, 1);
 	worker_hold(vm->worker);	/* until end_background() */
@@ -204,7 +211,7 @@ l_spawn(lua_State *L)
 		return host_error(L, "ctx:waitUntil(fn) takes a function, which runs once this handler waits or has ended; got %s",
 		    luaL_typename(L, 2));
 	if (!t->object) {
-		spawn_in_front(t->vm, L);
+		spawn_in_front(t->vm, L, t);
 		return 0;
 	}
 	host_owner(L, 1);

@@ -4,6 +4,9 @@
 
 #include "lua/vm.h"
 
-bool background_take(struct event *, lua_State *to);	/* true: a waitUntil; pushes its function */
+struct kept;
+
+/* true: a waitUntil; pushes its function, gives the request it may read. */
+bool background_take(struct event *, lua_State *to, struct kept **);
 
 #endif

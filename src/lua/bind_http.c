@@ -2,26 +2,83 @@
  *
  * A request's handle is a number that names its task and the use of it, so
  * a table that outlives its event can do no harm: the number is not good any
- * more and says so.
+ * more and says so.  Only the work that its handler gave to waitUntil() may still
+ * read: it carries a copy.
  */
 #include "lua/bind_http.h"
 
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "lua/host.h"
 #include "lua/task.h"
 
-static struct event *
-check_handle(lua_State *L)
-{
-	struct task *t = task_by_handle(vm_of(L), luaL_checknumber(L, 1));
+/* ---- requests that outlive their event ---- */
 
-	if (!t || t->event->kind != EVENT_FETCH)
-		host_error(L, "this request has ended: read its method, url, headers and body while its handler runs");
-	return t->event;
+struct kept {
+	double handle;
+	unsigned refs;
+	struct message request;
+	struct arena arena;
+};
+
+struct kept *
+http_keep(struct task *t)
+{
+	struct kept *k = t->kept;
+
+	if (!k) {
+		if (!t->event || t->event->kind != EVENT_FETCH)
+			return NULL;
+		k = t->kept = xcalloc(1, sizeof(*k));
+		k->refs = 1;
+		k->handle = task_handle(t);
+		arena_init(&k->arena);
+		message_copy(&k->arena, &k->request, &t->event->request);
+	}
+	k->refs++;
+	return k;
 }
+
+void
+http_unkeep(struct kept **kp)
+{
+	struct kept *k = *kp;
+
+	*kp = NULL;
+	if (!k || --k->refs > 0)
+		return;
+	arena_fini(&k->arena);
+	free(k);
+}
+
+const struct message *
+http_request(lua_State *L, int idx)
+{
+	struct vm *vm = vm_of(L);
+	double handle = luaL_checknumber(L, idx);
+	struct task *t = task_by_handle(vm, handle);
+	struct kept *k;
+
+	if (t && t->event->kind == EVENT_FETCH)
+		return &t->event->request;
+	k = vm->current ? vm->current->kept : NULL;
+	return k && k->handle == handle ? &k->request : NULL;
+}
+
+static const struct message *
+check_request(lua_State *L)
+{
+	const struct message *m = http_request(L, 1);
+
+	if (!m)
+		host_error(L, "this request has ended: read its method, url, headers and body while its handler runs, or in its waitUntil");
+	return m;
+}
+
+/* ---- inbound ---- */
 
 static void
 push_str(lua_State *L, struct str s)
@@ -32,14 +89,14 @@ push_str(lua_State *L, struct str s)
 static int
 l_method(lua_State *L)
 {
-	push_str(L, check_handle(L)->request.method);
+	push_str(L, check_request(L)->method);
 	return 1;
 }
 
 static int
 l_url(lua_State *L)
 {
-	const struct message *m = &check_handle(L)->request;
+	const struct message *m = check_request(L);
 	size_t n = m->scheme.n + 3 + m->authority.n + m->path.n;
 	char small[512], *p = n <= sizeof(small) ? small : lua_newuserdata(L, n), *q = p;
 
@@ -78,14 +135,14 @@ http_push_headers(lua_State *L, const struct message *m)
 static int
 l_headers(lua_State *L)
 {
-	http_push_headers(L, &check_handle(L)->request);
+	http_push_headers(L, check_request(L));
 	return 1;
 }
 
 static int
 l_header(lua_State *L)
 {
-	const struct message *m = &check_handle(L)->request;
+	const struct message *m = check_request(L);
 	struct str name;
 	int n = 0;
 
@@ -109,7 +166,7 @@ l_header(lua_State *L)
 static int
 l_body(lua_State *L)
 {
-	struct str body = check_handle(L)->request.body;
+	struct str body = check_request(L)->body;
 
 	if (body.p)
 		push_str(L, body);
@@ -121,7 +178,7 @@ l_body(lua_State *L)
 static int
 l_client(lua_State *L)
 {
-	push_str(L, check_handle(L)->request.client);
+	push_str(L, check_request(L)->client);
 	return 1;
 }
 

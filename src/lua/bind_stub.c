@@ -393,18 +393,18 @@ take_request(lua_State *L, struct event *ev)
 static int
 l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body) */
 {
-	struct vm *vm = vm_of(L);
 	struct id_box *to = check_stub(L, "stub:fetch(request)");
 	bool forward = lua_type(L, 2) == LUA_TNUMBER;
 	struct message parts = { 0 };
-	struct task *t, *from = NULL;
+	const struct message *from = NULL;
+	struct task *t;
 	struct event *ev;
 
 	lua_settop(L, 5);
 	if (forward) {
-		from = task_by_handle(vm, lua_tonumber(L, 2));
-		if (!from || from->event->kind != EVENT_FETCH)
-			return host_error(L, "stub:fetch(request): this request has ended; pass it on while its handler runs");
+		from = http_request(L, 2);
+		if (!from)
+			return host_error(L, "stub:fetch(request): this request has ended; pass it on while its handler runs, or in its waitUntil");
 	} else {
 		size_t n;
 		const char *url = luaL_checklstring(L, 3, &n);
@@ -419,7 +419,7 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 	ev = make_event(t, EVENT_FETCH, to);
 	ev->request = parts;
 	if (forward) {
-		message_copy(&ev->arena, &ev->request, &from->event->request);
+		message_copy(&ev->arena, &ev->request, from);
 	} else if (take_request(L, ev) != OK) {
 		event_free(&ev);
 		return host_raise(L);

@@ -23,7 +23,8 @@
  *	fetch(instance, request) -> Response	calls instance:fetch(request), raises when there is none
  *
  * native.http: method(h) url(h) headers(h) header(h, name) body(h) client(h) aborted(h), h being the handle; headers gives
- * the list with lower-case names, header all values of that name joined with ", " or nil.  After the event has ended they raise.
+ * the list with lower-case names, header all values of that name joined with ", " or nil.  After the event has ended they raise,
+ * but in its waitUntil work.
  *
  * Ready to use, found in native when init runs: native.time.now() and sleep(ms), native.console.log info warn error debug,
  * native.ctx.blockConcurrencyWhile(ctx, fn) waitUntil(ctx, fn) abort(ctx, reason), native.json (lua-cjson's table, and array_mt),
@@ -232,6 +233,7 @@ on_deliver(struct engine *e, struct object *o, struct event *ev)
 {
 	struct vm *vm = vm_for(e, o->class->app);
 	struct instance *in = o->instance;
+	struct kept *kept;
 	struct task *t;
 
 	if (ev->kind == EVENT_FETCH) {
@@ -240,8 +242,9 @@ on_deliver(struct engine *e, struct object *o, struct event *ev)
 		lua_rawgeti(t->co, LUA_REGISTRYINDEX, in->table);
 		lua_pushnumber(t->co, task_handle(t));
 		task_run(t, 2);
-	} else if (background_take(ev, vm->L)) {
+	} else if (background_take(ev, vm->L, &kept)) {
 		t = task_new(vm, TASK_BACKGROUND, ev, o);
+		t->kept = kept;
 		lua_xmove(vm->L, t->co, 1);
 		task_run(t, 0);
 	} else {

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "lua/bind_http.h"
 #include "lua/host.h"
 #include "lua/traceback.h"
 #include "object/worker.h"
@@ -143,6 +144,7 @@ task_release(struct task *t, bool reusable)
 	t->event = NULL;
 	t->object = NULL;
 	t->locks = 0;
+	http_unkeep(&t->kept);
 	t->generation++;
 	list_del(&t->link);
 	if (reusable && vm->nidle < IDLE_MAX) {
@@ -171,6 +173,7 @@ tasks_fini(struct vm *vm)
 			vm->tasks[i]->call->caller = NULL;
 		if (vm->tasks[i]->answer)
 			event_free(&vm->tasks[i]->answer);
+		http_unkeep(&vm->tasks[i]->kept);
 		if (vm->worker) {
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->sleep);
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->limit);

@@ -248,3 +248,63 @@ def test_B2_01_wait_until_that_never_ends_is_cut_at_shutdown_timeout(drey):
     start = time.monotonic()
     d.stop(signal.SIGINT)
     assert time.monotonic() - start < 1.4
+
+
+AFTERWARDS = KIT + """
+local C = DurableObject:extend "C"
+function C:seen(path) return self.ctx.storage:get(path) end
+local function read(request)
+	return { request.url:match "//[^/]+(/.*)", request.method, request.headers:get "x-word", request:text() }
+end
+function C:fetch(request)
+	if request.url:match "forwarded" then
+		self.ctx.storage:put("/forwarded", read(request))
+	end
+	self.ctx:waitUntil(function()
+		sleep(30)
+		self.ctx:waitUntil(function() sleep(30); self.ctx.storage:put("/object", read(request)) end)
+	end)
+	return Response.new "at once"
+end
+function C:keep(path, what) self.ctx.storage:put(path, what) end
+routes["/object"] = function(request, env) return env.C:getByName("o"):fetch(request) end
+routes["/front"] = function(request, env, ctx)
+	ctx:waitUntil(function()
+		sleep(30)
+		ctx:waitUntil(function() sleep(30); env.C:getByName("a"):keep("/front", read(request)) end)
+	end)
+	ctx:waitUntil(function() sleep(60); env.C:getByName("a"):keep("/second", read(request)) end)
+	return Response.new "at once"
+end
+routes["/forwarded"] = function(request, env, ctx)
+	ctx:waitUntil(function() sleep(30); env.C:getByName("a"):fetch(request) end)
+	return Response.new "at once"
+end
+local last
+routes["/remember"] = function(request, _, ctx)
+	last = request
+	ctx:waitUntil(function() sleep(1) end)
+	return Response.new "remembered"
+end
+routes["/recall"] = function() return Response.new(last:text()) end
+""" + export("C")
+
+
+def test_A2_09_wait_until_may_still_read_the_request_of_its_handler(drey, worker_threads):
+    d = drey(AFTERWARDS, bindings={"C": "C"}, worker_threads=worker_threads)
+    headers = {"x-word": "w"}
+    for path in ("/front", "/object", "/forwarded"):
+        assert d.post(path, b"the body\0", headers=headers).text == "at once"
+        d.post("/call", json={"binding": "C", "name": "b", "method": "seen", "args": ["k"]})  # the connection's memory is used again
+    for path, name in (("/front", "a"), ("/second", "a"), ("/object", "o"), ("/forwarded", "a")):
+        eventually(lambda: call(d, "C", name, "seen", path), what=f"the work after {path}")
+        asked = "/front" if path == "/second" else path
+        assert call(d, "C", name, "seen", path) == [asked, "POST", "w", "the body\0"]
+
+
+def test_A2_09_a_request_is_kept_for_its_own_work_only(drey):
+    d = drey(AFTERWARDS, bindings={"C": "C"})
+    assert d.get("/remember").text == "remembered"
+    time.sleep(0.1)
+    assert d.get("/recall").status == 500
+    assert "this request has ended" in d.log()
