@@ -45,6 +45,13 @@ function native.time.sleep(ms)
 	return settle(sleep(ms))
 end
 
+local sync = native.storage.sync
+
+-- storage:sync(): returns when all that was written before is on disk.
+function native.storage.sync(storage)
+	return settle(sync(storage))
+end
+
 local block = native.block
 
 local function leave(ok, ...)

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "lua/host.h"
 #include "lua/stored.h"
+#include "lua/task.h"
 #include "store/kv.h"
 #include "store/sql.h"
 
@@ -195,12 +196,36 @@ l_deleteAll(lua_State *L)
 	return 0;
 }
 
-/* Writes hold the answer back by themselves (the output gate), so there is nothing to wait for yet. */
+static int
+synced(struct task *t, lua_State *to)
+{
+	(void)t;
+	lua_pushboolean(to, 1);
+	return 1;
+}
+
+/* broken is for words at a gate; this one stands at none. */
+static void
+on_synced(struct word *word, const struct failure *broken)
+{
+	must(!broken);
+	task_wake(container_of(word, struct task, synced));
+}
+
+/* What the task wrote so far is committed by task_waits().  If the store fails, the object is reset and this task ends with it. */
 static int
 l_sync(lua_State *L)
 {
-	host_owner(L, 1);
-	return 0;
+	struct object *o = host_owner(L, 1);
+	struct task *t = task_waits(L, "storage:sync()");
+
+	if (!t)
+		return task_hang(L);
+	t->synced.say = on_synced;
+	if (!object_sync(o, &t->synced))
+		return task_park(L, t, synced);
+	lua_pushboolean(L, 1);
+	return 1;
 }
 
 /* The error on top came from a call that would have waited: say it in terms of the transaction. */

@@ -78,6 +78,7 @@ make(struct vm *vm)
 	t->waiter.cancel = on_cancel;
 	list_init(&t->waiter.link);
 	list_init(&t->link);
+	list_init(&t->synced.link);
 	timer_init(&t->sleep, on_sleep);
 	timer_init(&t->limit, on_limit);
 	return t;
@@ -127,6 +128,7 @@ task_unwait(struct task *t)
 	if (timer_is_set(&t->sleep))
 		timer_clear(&t->vm->worker->timers, &t->sleep);
 	list_del(&t->waiter.link);
+	list_del(&t->synced.link);
 	t->resume = NULL;
 	t->parked = false;
 }

@@ -41,6 +41,7 @@ struct task {
 	struct event *answer;		/* has come back */
 	int (*resume)(struct task *, lua_State *to);	/* pushes results, returns how many; < 0: stay parked */
 	struct timer sleep;		/* sleep(), or the start of a front's waitUntil */
+	struct word synced;		/* of storage:sync() */
 	struct timer limit;		/* of the outermost blockConcurrencyWhile */
 	struct kept *kept;		/* the request that waitUntil work may read after its event: see bind_http.h */
 	unsigned locks;			/* depth of blockConcurrencyWhile */

@@ -73,6 +73,9 @@ void object_emit(struct object *, struct event *);		/* takes a new event for ano
 void object_yield(struct object *);
 /* What a parked task waited for has come.  Never runs it here: the tick does, when the input gate lets it. */
 void object_wake(struct object *, struct waiter *);
+/* storage:sync(), after object_yield().  true: all that was committed so far is on disk.  Else the word is borrowed until then, when it
+ * is said, or until list_del(&word->link); if the store fails, never: the reset that follows ends whoever waits. */
+bool object_sync(struct object *, struct word *);
 /* blockConcurrencyWhile.  ERR_BUSY: input_stall() was called, park; wake comes when it is this task's turn, then lock again. */
 int object_lock(struct object *, struct waiter *);
 void object_unlock(struct object *, struct waiter *);

@@ -56,6 +56,7 @@ worker_new(struct runtime *rt, unsigned index, void (*wake)(void *), void *arg)
 	list_init(&w->ready);
 	list_init(&w->dirty);
 	list_init(&w->gates);
+	list_init(&w->syncs);
 	list_init(&w->answers);
 	list_init(&w->abandoned);
 	idle_init(w);
@@ -91,7 +92,7 @@ worker_free(struct worker **wp)
 	*wp = NULL;
 	if (!w)
 		return;
-	must(list_empty(&w->ready) && list_empty(&w->gates) && list_empty(&w->answers) && list_empty(&w->abandoned));
+	must(list_empty(&w->ready) && list_empty(&w->gates) && list_empty(&w->syncs) && list_empty(&w->answers) && list_empty(&w->abandoned));
 	drop_inbox(w);
 	queue_fini(&w->inbox);
 	registry_fini(&w->objects);

@@ -77,6 +77,33 @@ settle_durable(struct object *o)
 	return false;
 }
 
+bool
+object_sync(struct object *o, struct word *word)
+{
+	struct worker *w = o->worker;
+
+	word->ticket = db_last_commit(o->db);
+	if (word->ticket <= durable(w))
+		return true;
+	list_push(&w->syncs, &word->link);
+	want(w, word->ticket);
+	return false;
+}
+
+/* They belong to many objects, so their tickets come in any order.  What they say only wakes tasks: the line stays as it is meanwhile. */
+static void
+tell_syncs(struct worker *w, uint64_t upto)
+{
+	list_each_safe(n, &w->syncs) {
+		struct word *word = container_of(n, struct word, link);
+
+		if (word->ticket > upto)
+			continue;
+		list_del(n);
+		word->say(word, NULL);
+	}
+}
+
 static void
 open_gate(struct object *o, uint64_t upto)
 {
@@ -170,6 +197,7 @@ settle_gates(struct worker *w)
 	w->asked = 0;			/* that wish was fulfilled; who still waits wishes again */
 	list_each_safe(n, &w->gates)
 		open_gate(container_of(n, struct object, gate_link), upto);
+	tell_syncs(w, upto);
 }
 
 void

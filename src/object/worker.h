@@ -50,6 +50,7 @@ struct worker {
 	void (*wake)(void *arg);	/* makes the loop come round; any thread may call */
 	void *wake_arg;
 	struct list ready, dirty, gates;
+	struct list syncs;		/* words of storage:sync(): they wait for the disk and hold no answer up */
 	struct list answers;		/* finished events of this thread, on their way to transport->answer() */
 	struct list abandoned;		/* running events whose caller has gone: the engine is to be told */
 	struct list *idle;		/* one per app: objects with nothing to do, oldest first */
