@@ -21,6 +21,12 @@
 #define TO(type, field) .offset = offsetof(struct type, field)
 #define BOUNDS(low, high) .least = (low), .most = (high)
 #define ONE .min = 1, .max = 1
+/* A limit: its default is ours, its original that of the hosted platform. */
+#define LIMIT_IN(context, word, type, low, high, field, ours, theirs, text) \
+	{ word, context, ONE, type, BOUNDS(low, high), TO(app_conf, field), .initial = ours, .original = theirs, .set = set_limit, \
+	  .reloadable = true, .write = word " " ours ";", .help = text }
+#define LIMIT(...) LIMIT_IN(IN_LIMITS, __VA_ARGS__)
+#define SQL_LIMIT(...) LIMIT_IN(IN_SQL_LIMITS, __VA_ARGS__)
 
 const struct directive directives[] = {
 	{ "include", IN_ANY, ONE, .set = set_include, .print = print_nothing, .repeat = true, .reloadable = true,
@@ -87,29 +93,44 @@ const struct directive directives[] = {
 	{ NULL, IN_VARS, ONE, .set = set_var, .repeat = true, .reloadable = true, .write = "GREETING \"hi\";",
 	  .help = "One text: env.GREETING." },
 
-	/* limits { } */
-	{ "limits", IN_APP, .opens = IN_LIMITS, .set = set_limits, .print = print_limits, .reloadable = true,
+	/* limits { } and sql_limits { } */
+	{ "profile", IN_APP, ONE, .set = set_profile, .print = print_profile, .reloadable = true,
+	  .write = "profile cloudflare;",
+	  .help = "Limits that are not written out are those of the hosted original, wherever this line stands." },
+	{ "limits", IN_APP, .opens = IN_LIMITS, .set = set_same, .print = print_limits, .reloadable = true,
 	  .write = "limits { storage 10g; }", .help = "What one object, message or VM of the app may use." },
-	{ "kv_key", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(1, MB), TO(limits_conf, kv_key), .initial = "2k",
-	  .reloadable = true, .write = "kv_key 2k;", .help = "Bytes of a key." },
-	{ "kv_value", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(1, GB), TO(limits_conf, kv_value), .initial = "2m",
-	  .reloadable = true, .write = "kv_value 2m;", .help = "Bytes of a value as it is stored." },
-	{ "kv_batch", IN_LIMITS, ONE, VALUE_NUMBER, BOUNDS(1, 1000000), TO(limits_conf, kv_batch), .initial = "128",
-	  .reloadable = true, .write = "kv_batch 128;", .help = "Keys in one get, put or delete." },
-	{ "storage", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(64 * KB, 256 * TB), TO(limits_conf, storage), .initial = "10g",
-	  .reloadable = true, .write = "storage 10g;", .help = "Bytes of one object's database." },
-	{ "memory", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(MB, TB), TO(limits_conf, memory), .initial = "256m",
-	  .reloadable = true, .write = "memory 256m;", .help = "Bytes of one Lua VM." },
-	{ "rpc_message", IN_LIMITS, ONE, VALUE_SIZE, BOUNDS(KB, GB), TO(limits_conf, rpc_message), .initial = "32m",
-	  .reloadable = true, .write = "rpc_message 32m;", .help = "Bytes of the arguments or the result of one call." },
-	{ "mailbox", IN_LIMITS, ONE, VALUE_NUMBER, BOUNDS(1, 10000000), TO(limits_conf, mailbox), .initial = "10000",
-	  .reloadable = true, .write = "mailbox 10000;", .help = "Events that may wait for one object." },
-	{ "idle_hibernate", IN_LIMITS, ONE, VALUE_TIME, BOUNDS(0, 365 * DAY), TO(limits_conf, idle_hibernate_ms),
-	  .initial = "10s", .reloadable = true, .write = "idle_hibernate 10s;",
-	  .help = "An object idle this long goes to sleep." },
-	{ "block_timeout", IN_LIMITS, ONE, VALUE_TIME, BOUNDS(1, DAY), TO(limits_conf, block_timeout_ms),
-	  .initial = "30s", .reloadable = true, .write = "block_timeout 30s;",
-	  .help = "How long blockConcurrencyWhile may take." },
+	LIMIT("kv_key", VALUE_SIZE, 1, MB, limits.kv_key, "2k", "2k", "Bytes of a key."),
+	LIMIT("kv_value", VALUE_SIZE, 1, GB, limits.kv_value, "2m", "2m", "Bytes of a value as it is stored."),
+	LIMIT("kv_batch", VALUE_NUMBER, 1, 1000000, limits.kv_batch, "128", "128", "Keys in one get, put or delete."),
+	LIMIT("storage", VALUE_SIZE, 64 * KB, 256 * TB, limits.storage, "10g", "10g", "Bytes of one object's database."),
+	LIMIT("memory", VALUE_SIZE, MB, TB, limits.memory, "256m", "128m", "Bytes of one Lua VM."),
+	LIMIT("rpc_message", VALUE_SIZE, KB, GB, limits.rpc_message, "32m", "32m",
+	  "Bytes of the arguments or the result of one call."),
+	LIMIT("mailbox", VALUE_NUMBER, 1, 10000000, limits.mailbox, "10000", NULL, "Events that may wait for one object."),
+	LIMIT("idle_hibernate", VALUE_TIME, 0, 365 * DAY, limits.idle_hibernate_ms, "10s", "10s",
+	  "An object idle this long goes to sleep."),
+	LIMIT("block_timeout", VALUE_TIME, 1, DAY, limits.block_timeout_ms, "30s", "30s",
+	  "How long blockConcurrencyWhile may take."),
+	/* SQLite cuts a number above the one it was built with without a word, so the most is what every build has.
+	 * The least leave room for SQLite's own statements (FTS5, ALTER TABLE) and for ours. */
+	{ "sql_limits", IN_APP, .opens = IN_SQL_LIMITS, .set = set_same, .print = print_limits, .reloadable = true,
+	  .write = "sql_limits { params 32766; }", .help = "What one SQL statement of the app may be." },
+	SQL_LIMIT("length", VALUE_SIZE, 4 * KB, 900 * MB, sql_limits.length, "32m", "4m",
+	  "Bytes of one string, blob or row."),
+	SQL_LIMIT("statement", VALUE_SIZE, KB, 900 * MB, sql_limits.statement, "1m", "100000", "Bytes of one text of SQL."),
+	SQL_LIMIT("columns", VALUE_NUMBER, 8, 2000, sql_limits.columns, "2000", "100",
+	  "Columns of a table, an index, a result, SET, GROUP BY or ORDER BY."),
+	SQL_LIMIT("params", VALUE_NUMBER, 8, 32766, sql_limits.params, "32766", "100", "The highest number of a parameter."),
+	SQL_LIMIT("expr_depth", VALUE_NUMBER, 10, 1000, sql_limits.expr_depth, "1000", "100", "Depth of an expression."),
+	SQL_LIMIT("compound_select", VALUE_NUMBER, 2, 500, sql_limits.compound_select, "500", "5",
+	  "SELECTs joined by UNION, EXCEPT or INTERSECT."),
+	SQL_LIMIT("function_arg", VALUE_NUMBER, 10, 127, sql_limits.function_arg, "127", "127", "Arguments of a function."),
+	SQL_LIMIT("like_pattern", VALUE_SIZE, 1, 50000, sql_limits.like_pattern, "50000", "50",
+	  "Bytes of a pattern of LIKE or GLOB."),
+	SQL_LIMIT("trigger_depth", VALUE_NUMBER, 1, 1000, sql_limits.trigger_depth, "1000", "10",
+	  "How deep triggers may set off triggers."),
+	SQL_LIMIT("vdbe_op", VALUE_NUMBER, 10000, 250000000, sql_limits.vdbe_op, "250000000", "25000",
+	  "Instructions of one compiled statement."),
 
 	/* server { } */
 	{ "server", IN_MAIN, .opens = IN_SERVER, .set = set_server, .print = print_servers, .repeat = true,
@@ -208,7 +229,8 @@ directive_context_name(unsigned context)
 	} names[] = {
 		{ IN_MAIN, "at the top level" }, { IN_APP, "in app" }, { IN_OBJECTS, "in durable_objects" },
 		{ IN_MIGRATIONS, "in migrations" }, { IN_MIGRATION, "in a step of migrations" }, { IN_VARS, "in vars" },
-		{ IN_LIMITS, "in limits" }, { IN_SERVER, "in server" }, { IN_LOCATION, "in location" },
+		{ IN_LIMITS, "in limits" }, { IN_SQL_LIMITS, "in sql_limits" }, { IN_SERVER, "in server" },
+		{ IN_LOCATION, "in location" },
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -28,10 +28,11 @@ enum {
 	IN_MIGRATIONS = 1 << 3,	/* struct app_conf */
 	IN_MIGRATION = 1 << 4,	/* v1 { }: struct app_conf; the tag is the frame's name */
 	IN_VARS = 1 << 5,	/* struct app_conf */
-	IN_LIMITS = 1 << 6,	/* struct limits_conf */
+	IN_LIMITS = 1 << 6,	/* struct app_conf */
 	IN_SERVER = 1 << 7,	/* struct server_conf */
 	IN_LOCATION = 1 << 8,	/* struct location_conf */
-	IN_ANY = (1 << 9) - 1,
+	IN_SQL_LIMITS = 1 << 9,	/* struct app_conf */
+	IN_ANY = (1 << 10) - 1,
 };
 
 enum value_kind {
@@ -51,6 +52,7 @@ struct directive {
 	enum value_kind kind;
 	int64_t least, most;	/* of a size, time or number */
 	const char *initial;	/* its default as it would be written; NULL: none */
+	const char *original;	/* the hosted original's number, for "profile cloudflare"; NULL: it has none */
 	size_t offset;		/* of the value in the context's struct */
 	int (*set)(struct parse *, const struct directive *, const struct statement *);	/* NULL: by kind and offset */
 	void (*print)(struct buf *, int depth, const struct directive *, const void *target);	/* NULL: likewise */

@@ -68,7 +68,8 @@ add_wrapped(struct buf *b, const struct directive *d)
 	} wraps[] = {
 		{ IN_MAIN, "", "" }, { IN_APP, "app NAME { ", " }" }, { IN_OBJECTS, "durable_objects { ", " }" },
 		{ IN_MIGRATIONS, "migrations { ", " }" }, { IN_MIGRATION, "migrations { v1 { ", " } }" },
-		{ IN_LIMITS, "limits { ", " }" }, { IN_SERVER, "server { ", " }" }, { IN_LOCATION, "location / { ", " }" },
+		{ IN_LIMITS, "limits { ", " }" }, { IN_SQL_LIMITS, "sql_limits { ", " }" }, { IN_SERVER, "server { ", " }" },
+		{ IN_LOCATION, "location / { ", " }" },
 	};
 
 	for (size_t i = 0; i < sizeof(wraps) / sizeof(wraps[0]); i++)
@@ -370,14 +371,14 @@ parse_text(struct parse *p, const char *file, struct str text)
 /* ---- defaults, and the whole ---- */
 
 static int
-apply_default(struct parse *p, const struct directive *d)
+apply(struct parse *p, const struct directive *d, const char *text)
 {
 	struct arena *a = &p->settings->arena;
 	struct statement st = { .name = { .text = d->name, .at = { "default", 0, 0 } } };
 	struct lexer lx;
 	struct token t;
 
-	lexer_init(&lx, a, "default", str_c(d->initial));
+	lexer_init(&lx, a, "default", str_c(text));
 	while (lexer_next(&lx, &t) == OK && t.kind == TOKEN_WORD)
 		st.args[st.n++] = t;
 	return d->set ? d->set(p, d, &st) : set_value(p, d, &st);
@@ -393,10 +394,33 @@ parse_defaults(struct parse *p, unsigned context, void *target)
 	p->frame = &f;
 	for (const struct directive *d = directives; rc == OK && d < directives + directives_n; d++)
 		if ((d->contexts & context) && d->initial)
-			rc = apply_default(p, d);
+			rc = apply(p, d, d->initial);
 	p->frame = f.up;
 	must(rc == OK);		/* a default its own row refuses is a bug in the table */
 	return rc;
+}
+
+static bool
+is_written(const struct app_conf *app, const struct directive *d)
+{
+	for (const struct written_conf *w = app->written; w; w = w->next)
+		if (strcmp(w->name, d->name) == 0)
+			return true;
+	return false;
+}
+
+/* The original's numbers, where none is written.  When all is read, so that the order in the file does not matter. */
+static void
+apply_profile(struct parse *p, struct app_conf *app)
+{
+	struct frame f;
+
+	frame_init(p, &f, IN_LIMITS | IN_SQL_LIMITS, app);
+	p->frame = &f;
+	for (const struct directive *d = directives; d < directives + directives_n; d++)
+		if (d->original && !is_written(app, d))
+			must(apply(p, d, d->original) == OK);
+	p->frame = f.up;
 }
 
 static int
@@ -410,6 +434,9 @@ parse_all(struct parse *p, const char *file, struct str text)
 	p->frame = &top;
 	rc = parse_text(p, file, text);
 	p->frame = NULL;
+	for (struct app_conf *app = p->settings->apps; rc == OK && app; app = app->next)
+		if (app->profile)
+			apply_profile(p, app);
 	return rc == OK ? parse_link_apps(p) : rc;
 }
 

@@ -86,7 +86,6 @@ int set_include(struct parse *, const struct directive *, const struct statement
 int parse_word(const struct directive *, const struct token *, const char **);	/* any text but an empty one; lends */
 int set_value(struct parse *, const struct directive *, const struct statement *);	/* by kind and offset */
 int set_same(struct parse *, const struct directive *, const struct statement *);	/* a block that writes into its parent's struct */
-int set_limits(struct parse *, const struct directive *, const struct statement *);
 int set_worker_threads(struct parse *, const struct directive *, const struct statement *);
 int set_error_log(struct parse *, const struct directive *, const struct statement *);
 int set_access_log(struct parse *, const struct directive *, const struct statement *);
@@ -100,6 +99,8 @@ int set_binding(struct parse *, const struct directive *, const struct statement
 int set_migration(struct parse *, const struct directive *, const struct statement *);
 int set_new_classes(struct parse *, const struct directive *, const struct statement *);
 int set_var(struct parse *, const struct directive *, const struct statement *);
+int set_profile(struct parse *, const struct directive *, const struct statement *);
+int set_limit(struct parse *, const struct directive *, const struct statement *);	/* a value whose place is kept */
 /* setters_server.c */
 int set_server(struct parse *, const struct directive *, const struct statement *);
 int set_listen(struct parse *, const struct directive *, const struct statement *);
@@ -110,7 +111,8 @@ int set_location_files(struct parse *, const struct directive *, const struct st
 int parse_link_apps(struct parse *);		/* names of apps in locations to the apps; unknown ones are errors */
 
 /* settings_print.c */
-void print_limits(struct buf *, int depth, const struct directive *, const void *);
+void print_profile(struct buf *, int depth, const struct directive *, const void *);
+void print_limits(struct buf *, int depth, const struct directive *, const void *);	/* and sql_limits */
 void print_worker_threads(struct buf *, int depth, const struct directive *, const void *);
 void print_error_log(struct buf *, int depth, const struct directive *, const void *);
 void print_access_log(struct buf *, int depth, const struct directive *, const void *);

@@ -114,17 +114,6 @@ set_same(struct parse *p, const struct directive *d, const struct statement *st)
 	return OK;
 }
 
-int
-set_limits(struct parse *p, const struct directive *d, const struct statement *st)
-{
-	struct app_conf *app = p->frame->target;
-
-	(void)d;
-	(void)st;
-	p->open_target = &app->limits;
-	return OK;
-}
-
 /* ---- the server as a whole ---- */
 
 static unsigned

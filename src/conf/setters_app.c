@@ -35,7 +35,7 @@ set_app(struct parse *p, const struct directive *d, const struct statement *st)
 	app->index = s->napps++;
 	conf_append(s->apps, app);
 	parse_defaults(p, IN_APP, app);
-	parse_defaults(p, IN_LIMITS, &app->limits);
+	parse_defaults(p, IN_LIMITS | IN_SQL_LIMITS, app);
 	p->open_target = app;
 	return OK;
 }
@@ -214,4 +214,33 @@ set_var(struct parse *p, const struct directive *d, const struct statement *st)
 			return parse_twice(&st->name, "variable", o->at);
 	conf_append(app->vars, v);
 	return OK;
+}
+
+/* ---- limits ---- */
+
+int
+set_profile(struct parse *p, const struct directive *d, const struct statement *st)
+{
+	const struct token *t = &st->args[0];
+	struct app_conf *app = p->frame->target;
+
+	if (strcmp(t->text, "cloudflare") != 0)
+		return place_error(t->at, "\"%.60s\" is not a profile, there is one; write  %s", t->text, d->write);
+	app->profile = t->text;
+	app->profile_at = st->name.at;
+	return OK;
+}
+
+int
+set_limit(struct parse *p, const struct directive *d, const struct statement *st)
+{
+	struct app_conf *app = p->frame->target;
+
+	if (st->name.at.line) {		/* neither a default nor the profile's */
+		struct written_conf *w = parse_new(p, sizeof(*w));
+
+		*w = (struct written_conf){ .name = d->name, .at = st->name.at };
+		conf_append(app->written, w);
+	}
+	return set_value(p, d, st);
 }

@@ -51,3 +51,15 @@ settings_app(const struct settings *s, const char *name)
 			return app;
 	return NULL;
 }
+
+struct place
+settings_limit_at(const struct app_conf *app, const char *name)
+{
+	const struct directive *d;
+
+	for (const struct written_conf *w = app->written; w; w = w->next)
+		if (strcmp(w->name, name) == 0)
+			return w->at;
+	d = app->profile ? directive_find(name, IN_LIMITS | IN_SQL_LIMITS) : NULL;
+	return d && d->original ? app->profile_at : app->at;
+}

@@ -47,6 +47,12 @@ struct source_conf {		/* source extra.lua; files loaded beside main */
 	struct source_conf *next;
 };
 
+struct written_conf {		/* a limit that is written out, and where */
+	const char *name;
+	struct place at;
+	struct written_conf *next;
+};
+
 struct limits_conf {
 	uint64_t kv_key;		/* bytes of a key */
 	uint64_t kv_value;		/* bytes of an encoded value */
@@ -57,6 +63,19 @@ struct limits_conf {
 	uint64_t mailbox;		/* events that may wait for one object */
 	int64_t idle_hibernate_ms;	/* idle this long: the object sleeps */
 	int64_t block_timeout_ms;	/* blockConcurrencyWhile may take this long */
+};
+
+struct sql_limits_conf {	/* SQLite's own, set on every handle; 0 = SQLite's default */
+	uint64_t length;		/* bytes of one string, blob or row */
+	uint64_t statement;		/* bytes of one text of SQL */
+	uint64_t columns;		/* of a table, index, view, result or clause */
+	uint64_t params;		/* the highest ?N */
+	uint64_t expr_depth;
+	uint64_t compound_select;	/* terms of UNION, EXCEPT, INTERSECT */
+	uint64_t function_arg;
+	uint64_t like_pattern;		/* bytes of a LIKE or GLOB pattern */
+	uint64_t trigger_depth;
+	uint64_t vdbe_op;		/* instructions of one compiled statement */
 };
 
 struct app_conf {		/* app counter { ... } */
@@ -70,7 +89,11 @@ struct app_conf {		/* app counter { ... } */
 	struct binding_conf *bindings;
 	struct class_conf *classes;
 	struct var_conf *vars;
+	const char *profile;	/* "cloudflare": limits that are not written are the original's numbers; NULL: ours */
+	struct place profile_at;
 	struct limits_conf limits;
+	struct sql_limits_conf sql_limits;
+	struct written_conf *written;	/* of both */
 	bool dev_errors;	/* answers carry tracebacks */
 	int64_t chaos_evict_ms;	/* put a random idle object to sleep this often; 0 = never (a test of lost memory) */
 	struct place at;
@@ -131,6 +154,8 @@ struct settings *settings_load(const char *path);	/* free with settings_free() *
 void settings_free(struct settings **);
 void settings_print(const struct settings *, struct buf *out);	/* drey -T: the whole configuration, defaults included, as a file that parses */
 struct app_conf *settings_app(const struct settings *, const char *name);
+/* Where a directive of limits or sql_limits got its value: its own place, the profile's, or the app's when it is a default. */
+struct place settings_limit_at(const struct app_conf *, const char *name);
 
 /* route.c: which location serves this host and path?  host may carry a port; path is decoded, without
  * the query.  NULL: none (404).  Borrows nothing. */

@@ -238,12 +238,21 @@ print_vars(struct buf *out, int depth, const struct directive *d, const void *ta
 }
 
 void
+print_profile(struct buf *out, int depth, const struct directive *d, const void *target)
+{
+	const struct app_conf *app = target;
+
+	if (app->profile)
+		print_line(out, depth, d->name, app->profile);
+}
+
+void
 print_limits(struct buf *out, int depth, const struct directive *d, const void *target)
 {
 	const struct app_conf *app = target;
 
 	open_block(out, depth, d->name, NULL);
-	print_block(out, depth + 1, d->opens, &app->limits);
+	print_block(out, depth + 1, d->opens, app);
 	close_block(out, depth);
 }
 

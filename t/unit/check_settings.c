@@ -112,6 +112,17 @@ START_TEST(defaults_are_those_of_the_table)
 	ck_assert_uint_eq(a->limits.mailbox, 10000);
 	ck_assert_int_eq(a->limits.idle_hibernate_ms, 10000);
 	ck_assert_int_eq(a->limits.block_timeout_ms, 30000);
+	ck_assert_ptr_null(a->profile);
+	ck_assert_uint_eq(a->sql_limits.length, 32 << 20);
+	ck_assert_uint_eq(a->sql_limits.statement, 1 << 20);
+	ck_assert_uint_eq(a->sql_limits.columns, 2000);
+	ck_assert_uint_eq(a->sql_limits.params, 32766);
+	ck_assert_uint_eq(a->sql_limits.expr_depth, 1000);
+	ck_assert_uint_eq(a->sql_limits.compound_select, 500);
+	ck_assert_uint_eq(a->sql_limits.function_arg, 127);
+	ck_assert_uint_eq(a->sql_limits.like_pattern, 50000);
+	ck_assert_uint_eq(a->sql_limits.trigger_depth, 1000);
+	ck_assert_uint_eq(a->sql_limits.vdbe_op, 250000000);
 	ck_assert_str_eq(server->listens->host, "127.0.0.1");
 	ck_assert_int_eq(server->listens->port, 8787);
 	ck_assert_ptr_null(server->names[0]);
@@ -130,12 +141,14 @@ static const char full[] =
 	"pid drey.pid; journal_segment 1m; open_files 64; overlay_max 1500k; shutdown_timeout 1500ms;\n"
 	"app chat {\n"
 	"    root apps/chat; main worker.lua; source room.lua limiter.lua; source more.lua;\n"
-	"    compatibility_date 2025-11-23; dev_errors on;\n"
+	"    compatibility_date 2025-11-23; dev_errors on; profile cloudflare;\n"
 	"    durable_objects { binding ROOM class_name=Room; binding LIMITER class_name=Limiter; }\n"
 	"    migrations { v1 { new_sqlite_classes Room Other; } \"app\" { new_sqlite_classes Limiter; } }\n"
 	"    vars { GREETING \"hi; \\\"you\\\" \\\\ {}\"; EMPTY ''; \"include\" x; root y; NEWLINE \"a\\nb\"; }\n"
 	"    limits { kv_key 1k; kv_value 1023; kv_batch 7; storage 3g; memory 64m; rpc_message 1m;\n"
 	"             mailbox 12; idle_hibernate 0; block_timeout 1m30s; }\n"
+	"    sql_limits { length 5m; statement 2k; columns 11; params 12; expr_depth 13; compound_select 14;\n"
+	"                 function_arg 15; like_pattern 16; trigger_depth 17; vdbe_op 18000; }\n"
 	"}\n"
 	"app idle { main idle.lua; }\n"
 	"server {\n"
@@ -196,6 +209,20 @@ START_TEST(every_directive_lands_in_its_field)
 	ck_assert_uint_eq(a->limits.mailbox, 12);
 	ck_assert_int_eq(a->limits.idle_hibernate_ms, 0);
 	ck_assert_int_eq(a->limits.block_timeout_ms, 90000);
+	ck_assert_uint_eq(a->sql_limits.length, 5 << 20);
+	ck_assert_uint_eq(a->sql_limits.statement, 2048);
+	ck_assert_uint_eq(a->sql_limits.columns, 11);
+	ck_assert_uint_eq(a->sql_limits.params, 12);
+	ck_assert_uint_eq(a->sql_limits.expr_depth, 13);
+	ck_assert_uint_eq(a->sql_limits.compound_select, 14);
+	ck_assert_uint_eq(a->sql_limits.function_arg, 15);
+	ck_assert_uint_eq(a->sql_limits.like_pattern, 16);
+	ck_assert_uint_eq(a->sql_limits.trigger_depth, 17);
+	ck_assert_uint_eq(a->sql_limits.vdbe_op, 18000);
+	ck_assert_int_eq(settings_limit_at(a, "kv_batch").line, 9);
+	ck_assert_int_eq(settings_limit_at(a, "params").line, 11);
+	ck_assert_int_eq(settings_limit_at(a, "trigger_depth").line, 12);
+	ck_assert_int_eq(settings_limit_at(a->next, "params").line, 14);
 	ck_assert_str_eq(a->next->name, "idle");
 	ck_assert_uint_eq(a->next->index, 1);
 	ck_assert_str_eq(server->listens->next->host, "0.0.0.0");
@@ -245,6 +272,8 @@ same_app(const struct app_conf *a, const struct app_conf *b)
 	ck_assert_int_eq(a->dev_errors, b->dev_errors);
 	ck_assert_uint_eq(a->index, b->index);
 	ck_assert_mem_eq(&a->limits, &b->limits, sizeof(a->limits));
+	ck_assert_mem_eq(&a->sql_limits, &b->sql_limits, sizeof(a->sql_limits));
+	same_text(a->profile, b->profile);
 	for (; sa && sb; sa = sa->next, sb = sb->next)
 		same_text(sa->path, sb->path);
 	for (; ba && bb; ba = ba->next, bb = bb->next) {
@@ -353,6 +382,55 @@ START_TEST(what_is_printed_holds_every_directive_that_has_a_value)
 }
 END_TEST
 
+/* ---- the profile ---- */
+
+static void
+check_profile(const char *text)
+{
+	struct settings *s = parse(text);
+	const struct app_conf *a = s->apps;
+
+	ck_assert_str_eq(a->profile, "cloudflare");
+	ck_assert_uint_eq(a->limits.kv_batch, 99);		/* written */
+	ck_assert_uint_eq(a->limits.memory, 128 << 20);
+	ck_assert_uint_eq(a->limits.storage, UINT64_C(10) << 30);
+	ck_assert_uint_eq(a->limits.mailbox, 10000);		/* the original has no number */
+	ck_assert_uint_eq(a->sql_limits.params, 32766);		/* written, though it is the default */
+	ck_assert_uint_eq(a->sql_limits.length, 4 << 20);
+	ck_assert_uint_eq(a->sql_limits.statement, 100000);
+	ck_assert_uint_eq(a->sql_limits.columns, 100);
+	ck_assert_uint_eq(a->sql_limits.expr_depth, 100);
+	ck_assert_uint_eq(a->sql_limits.compound_select, 5);
+	ck_assert_uint_eq(a->sql_limits.function_arg, 127);
+	ck_assert_uint_eq(a->sql_limits.like_pattern, 50);
+	ck_assert_uint_eq(a->sql_limits.trigger_depth, 10);
+	ck_assert_uint_eq(a->sql_limits.vdbe_op, 25000);
+	ck_assert_uint_eq(a->next->sql_limits.columns, 2000);	/* the other app's are its own */
+	settings_free(&s);
+	check_round_trip(text);
+}
+
+START_TEST(a_profile_fills_in_what_is_not_written_wherever_it_stands)
+{
+	check_profile("app a { main a.lua; profile cloudflare; limits { kv_batch 99; } sql_limits { params 32766; } } app b { main b.lua; }");
+	check_profile("app a { limits { kv_batch 99; } sql_limits { params 32766; } main a.lua; profile cloudflare; } app b { main b.lua; }");
+}
+END_TEST
+
+START_TEST(a_limit_of_the_profile_is_placed_at_the_profile)
+{
+	struct settings *s = parse("app a {\n main a.lua;\n profile cloudflare;\n sql_limits {\n  columns 70;\n }\n}\n");
+
+	ck_assert_int_eq(settings_limit_at(s->apps, "columns").line, 5);
+	ck_assert_int_eq(settings_limit_at(s->apps, "params").line, 3);
+	ck_assert_int_eq(settings_limit_at(s->apps, "mailbox").line, 1);
+	settings_free(&s);
+	refuse("app a { profile aws; }", "test.conf:1:17: \"aws\" is not a profile, there is one; write  profile cloudflare;");
+	refuse("app a { sql_limits { params 100000; } }",
+	    "test.conf:1:29: params 100000 is too large, the most is 32766; write  params 32766;");
+}
+END_TEST
+
 /* ---- the table itself ---- */
 
 /* A row's line to copy must be accepted where the row says it may stand. */
@@ -369,6 +447,7 @@ START_TEST(every_line_to_copy_can_be_copied)
 		{ IN_MIGRATION, "app x { migrations { v1 { ", " } } }" },
 		{ IN_VARS, "app x { vars { ", " } }" },
 		{ IN_LIMITS, "app x { limits { ", " } }" },
+		{ IN_SQL_LIMITS, "app x { sql_limits { ", " } }" },
 		{ IN_SERVER, "app counter { } server { ", " }" },
 		{ IN_LOCATION, "app counter { } server { location / { ", " } }" },
 	};
@@ -480,6 +559,8 @@ main(void)
 	tcase_add_test(tc, every_directive_lands_in_its_field);
 	tcase_add_test(tc, what_is_printed_reads_back_to_the_same_settings);
 	tcase_add_test(tc, what_is_printed_holds_every_directive_that_has_a_value);
+	tcase_add_test(tc, a_profile_fills_in_what_is_not_written_wherever_it_stands);
+	tcase_add_test(tc, a_limit_of_the_profile_is_placed_at_the_profile);
 	tcase_add_test(tc, every_line_to_copy_can_be_copied);
 	tcase_add_test(tc, the_nearest_name_is_found_and_far_ones_are_not);
 	tcase_add_test(tc, a_bound_itself_is_allowed);
