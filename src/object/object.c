@@ -5,6 +5,7 @@
  */
 #include "object/object.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,6 +41,36 @@ on_dirty(void *arg)
 	list_push(&o->worker->dirty, &o->dirty_link);
 }
 
+/* The configuration's numbers, for SQLite. */
+static void
+ask_limits(void *arg, struct sql_limits *limits)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} rows[SQL_LIMITS] = {
+		[SQL_LIMIT_LENGTH] = { "length", offsetof(struct sql_limits_conf, length) },
+		[SQL_LIMIT_STATEMENT] = { "statement", offsetof(struct sql_limits_conf, statement) },
+		[SQL_LIMIT_COLUMNS] = { "columns", offsetof(struct sql_limits_conf, columns) },
+		[SQL_LIMIT_PARAMS] = { "params", offsetof(struct sql_limits_conf, params) },
+		[SQL_LIMIT_EXPR_DEPTH] = { "expr_depth", offsetof(struct sql_limits_conf, expr_depth) },
+		[SQL_LIMIT_COMPOUND_SELECT] = { "compound_select", offsetof(struct sql_limits_conf, compound_select) },
+		[SQL_LIMIT_FUNCTION_ARG] = { "function_arg", offsetof(struct sql_limits_conf, function_arg) },
+		[SQL_LIMIT_LIKE_PATTERN] = { "like_pattern", offsetof(struct sql_limits_conf, like_pattern) },
+		[SQL_LIMIT_TRIGGER_DEPTH] = { "trigger_depth", offsetof(struct sql_limits_conf, trigger_depth) },
+		[SQL_LIMIT_VDBE_OP] = { "vdbe_op", offsetof(struct sql_limits_conf, vdbe_op) },
+	};
+	const struct app_conf *conf = ((struct object *)arg)->class->app->conf;
+
+	for (int i = 0; i < SQL_LIMITS; i++) {
+		struct place at = settings_limit_at(conf, rows[i].name);
+
+		limits->of[i].value = (int)*(const uint64_t *)((const char *)&conf->sql_limits + rows[i].offset);
+		limits->of[i].file = at.file;
+		limits->of[i].line = at.line;
+	}
+}
+
 void
 object_db_new(struct object *o)
 {
@@ -47,6 +78,7 @@ object_db_new(struct object *o)
 
 	memcpy(name.id, o->id.b, sizeof(name.id));
 	o->db = db_new(o->worker->shard, &name, on_dirty, o);
+	db_ask_limits(o->db, ask_limits);
 	o->name_stored = false;
 }
 

@@ -37,6 +37,7 @@ struct db {
 	char *broken;			/* why every call fails from now on */
 	struct buf meta;		/* what db_meta_get() lends */
 	void (*on_dirty)(void *arg);
+	void (*ask)(void *arg, struct sql_limits *);	/* NULL: nobody to ask */
 	void *arg;
 	struct db_name name;
 };
@@ -57,6 +58,21 @@ db_new(struct shard *s, const struct db_name *name, void (*on_dirty)(void *arg),
 	db->arg = arg;
 	db->name = *name;
 	return db;
+}
+
+void
+db_ask_limits(struct db *db, void (*ask)(void *arg, struct sql_limits *))
+{
+	db->ask = ask;
+}
+
+bool
+db_limits(struct db *db, struct sql_limits *limits)
+{
+	*limits = (struct sql_limits){ 0 };
+	if (db->ask)
+		db->ask(db->arg, limits);
+	return db->ask != NULL;
 }
 
 /* -- errors -- */
@@ -89,6 +105,7 @@ db_fail(struct db *db, int rc)
 	const char *message = db->handle && sqlite3_errcode(db->handle) == code ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
 	int offset = db->handle ? sqlite3_error_offset(db->handle) : -1;
 	char where[32] = "", extra[64] = "";
+	struct buf limit = { 0 };
 	bool undone = db->begun && db->handle && sqlite3_get_autocommit(db->handle);
 
 	if (db->broken)
@@ -97,7 +114,9 @@ db_fail(struct db *db, int rc)
 		snprintf(where, sizeof where, " at offset %d", offset);
 	if (detail)
 		snprintf(extra, sizeof extra, " (extended: %s)", detail);
-	err_set(ERR_STORE, "%s%s: %s%s", message, where, sql_code_name(code), extra);
+	guard_name_limit(db, code, message, &limit);
+	err_set(ERR_STORE, "%s%s: %s%s%s", message, where, sql_code_name(code), extra, limit.n ? limit.p : "");
+	buf_fini(&limit);
 	/* undone: SQLite rolled everything back by itself; what the handler wrote before is gone. */
 	if (is_critical(code) || undone) {
 		char *text = xstrdup(err_text());

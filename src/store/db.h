@@ -27,6 +27,21 @@
 
 struct db;
 
+/* What one statement may be.  0: SQLite's own default. */
+enum sql_limit {
+	SQL_LIMIT_LENGTH, SQL_LIMIT_STATEMENT, SQL_LIMIT_COLUMNS, SQL_LIMIT_PARAMS, SQL_LIMIT_EXPR_DEPTH,
+	SQL_LIMIT_COMPOUND_SELECT, SQL_LIMIT_FUNCTION_ARG, SQL_LIMIT_LIKE_PATTERN, SQL_LIMIT_TRIGGER_DEPTH, SQL_LIMIT_VDBE_OP,
+	SQL_LIMITS,
+};
+
+struct sql_limits {
+	struct {
+		int value;
+		const char *file;	/* where it was set, for errors; lent for the call that asked */
+		int line;
+	} of[SQL_LIMITS];
+};
+
 struct db_name {
 	const char *app, *class_name;	/* borrowed for the life of the db */
 	unsigned char id[32];
@@ -34,6 +49,9 @@ struct db_name {
 
 /* No I/O. on_dirty(arg) tells that an implicit transaction has begun. Never NULL. */
 struct db *db_new(struct shard *, const struct db_name *, void (*on_dirty)(void *arg), void *arg);
+
+/* ask(arg, limits) fills in the limits: when SQLite is opened, and when one of them was hit.  Without it: the guard's. */
+void db_ask_limits(struct db *, void (*ask)(void *arg, struct sql_limits *));
 
 /* Ends the implicit transaction, hands the pages to the journal.
  * *commit: the number to wait for (unchanged if nothing was written).

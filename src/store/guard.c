@@ -12,6 +12,9 @@
  *
  * To allow a function or PRAGMA: one row, in its sorted place.
  *
+ * How large SQL may be is the app's to say (sql_limits): set on every fresh
+ * handle, and named when SQLite's message shows that one was hit.
+ *
  * Thread: the owning worker only.
  */
 #include "store/guard.h"
@@ -396,15 +399,83 @@ guard_explain(const struct guard_seen *seen, struct buf *out)
 
 /* ---- a fresh handle ---- */
 
-/* SQLite's own defaults, but for those that protect the server. */
+/* Not for the app to choose. */
 static const struct {
 	int id, value;
-} limits[] = {
-	{ SQLITE_LIMIT_LENGTH, 32 << 20 },	/* one string, blob or row */
-	{ SQLITE_LIMIT_SQL_LENGTH, 1 << 20 },
+} fixed[] = {
 	{ SQLITE_LIMIT_ATTACHED, 0 },
 	{ SQLITE_LIMIT_WORKER_THREADS, 0 },
 };
+
+/* The app's: SQLite's number, ours where nobody says one (0: SQLite's default), and the directive. */
+static const struct {
+	int id, value;
+	const char *directive;
+} limits[] = {
+	[SQL_LIMIT_LENGTH] = { SQLITE_LIMIT_LENGTH, 32 << 20, "length" },
+	[SQL_LIMIT_STATEMENT] = { SQLITE_LIMIT_SQL_LENGTH, 1 << 20, "statement" },
+	[SQL_LIMIT_COLUMNS] = { SQLITE_LIMIT_COLUMN, 0, "columns" },
+	[SQL_LIMIT_PARAMS] = { SQLITE_LIMIT_VARIABLE_NUMBER, 0, "params" },
+	[SQL_LIMIT_EXPR_DEPTH] = { SQLITE_LIMIT_EXPR_DEPTH, 0, "expr_depth" },
+	[SQL_LIMIT_COMPOUND_SELECT] = { SQLITE_LIMIT_COMPOUND_SELECT, 0, "compound_select" },
+	[SQL_LIMIT_FUNCTION_ARG] = { SQLITE_LIMIT_FUNCTION_ARG, 0, "function_arg" },
+	[SQL_LIMIT_LIKE_PATTERN] = { SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 0, "like_pattern" },
+	[SQL_LIMIT_TRIGGER_DEPTH] = { SQLITE_LIMIT_TRIGGER_DEPTH, 0, "trigger_depth" },
+	[SQL_LIMIT_VDBE_OP] = { SQLITE_LIMIT_VDBE_OP, 0, "vdbe_op" },
+};
+
+/* How SQLite's messages about a limit begin.  vdbe_op has none of its own: it says "out of memory". */
+static const struct {
+	const char *begins;
+	enum sql_limit limit;
+} hits[] = {
+	{ "string or blob too big", SQL_LIMIT_LENGTH },
+	{ "statement too long", SQL_LIMIT_STATEMENT },
+	{ "too many columns ", SQL_LIMIT_COLUMNS },	/* on t, in result set, in index, in set list */
+	{ "too many terms in GROUP BY", SQL_LIMIT_COLUMNS },
+	{ "too many terms in ORDER BY", SQL_LIMIT_COLUMNS },
+	{ "too many SQL variables", SQL_LIMIT_PARAMS },
+	{ "variable number must be between", SQL_LIMIT_PARAMS },
+	{ "Expression tree is too large", SQL_LIMIT_EXPR_DEPTH },
+	{ "too many terms in compound SELECT", SQL_LIMIT_COMPOUND_SELECT },
+	{ "too many arguments on function", SQL_LIMIT_FUNCTION_ARG },
+	{ "LIKE or GLOB pattern too complex", SQL_LIMIT_LIKE_PATTERN },
+	{ "too many levels of trigger recursion", SQL_LIMIT_TRIGGER_DEPTH },
+};
+
+void
+guard_name_limit(struct db *db, int rc, const char *message, struct buf *out)
+{
+	struct sql_limits now;
+
+	if (rc != SQLITE_ERROR && rc != SQLITE_TOOBIG)
+		return;
+	for (size_t i = 0; i < sizeof(hits) / sizeof(hits[0]); i++) {
+		enum sql_limit which = hits[i].limit;
+
+		if (strncmp(message, hits[i].begins, strlen(hits[i].begins)) != 0)
+			continue;
+		if (db_limits(db, &now) && now.of[which].file)
+			buf_printf(out, " (sql_limits %s, %s:%d)", limits[which].directive, now.of[which].file, now.of[which].line);
+		return;
+	}
+}
+
+static void
+set_limits(struct db *db, sqlite3 *h)
+{
+	struct sql_limits now;
+
+	db_limits(db, &now);
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		int value = now.of[i].value ? now.of[i].value : limits[i].value;
+
+		if (value)
+			sqlite3_limit(h, limits[i].id, value);
+	}
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		sqlite3_limit(h, fixed[i].id, fixed[i].value);
+}
 
 static const struct {
 	int option, value;
@@ -421,8 +492,7 @@ static const struct {
 void
 sql_guard(struct db *db, sqlite3 *h)
 {
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-		sqlite3_limit(h, limits[i].id, limits[i].value);
+	set_limits(db, h);
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		must(sqlite3_db_config(h, settings[i].option, settings[i].value, NULL) == SQLITE_OK);
 	must(sqlite3_set_authorizer(h, authorize, db) == SQLITE_OK);

@@ -21,6 +21,8 @@ enum guard_denial {
 	GUARD_FUNCTION, GUARD_MODULE, GUARD_TABLE, GUARD_TEMP, GUARD_ATTACH,
 };
 
+struct db;
+
 struct guard_seen {
 	enum guard_denial denial;	/* the first one */
 	char name[64];			/* what was denied, cut to fit */
@@ -32,6 +34,8 @@ struct guard_seen {
 /* Finds the new name of an ALTER TABLE ... RENAME TO, which SQLite's authorizer is not told.
  * true: a reserved name, written down in seen. */
 bool guard_rename(struct str sql, struct guard_seen *seen);
+/* Which of the app's limits is this message of SQLite about?  " (sql_limits params, site.conf:12)" to out, or nothing. */
+void guard_name_limit(struct db *, int rc, const char *message, struct buf *out);
 /* A sentence that says what to write instead, or "". Writes it to out. */
 void guard_explain(const struct guard_seen *, struct buf *out);
 

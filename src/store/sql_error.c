@@ -1,6 +1,6 @@
 /* sql_error.c -- SQLite's refusals, in words that say where and what instead.
  *
- *	<sqlite3_errmsg>[ at offset N]: SQLITE_NAME[ (extended: SQLITE_NAME_DETAIL)][. What to write instead.]
+ *	<sqlite3_errmsg>[ at offset N]: SQLITE_NAME[ (extended: SQLITE_NAME_DETAIL)][ (sql_limits NAME, FILE:LINE)][. What to write instead.]
  *
  * The offset counts bytes from the start of the whole text given to
  * sql_exec(), also when the mistake is in its third statement.
@@ -64,7 +64,7 @@ slashes_at(struct str text, size_t at)
 }
 
 static void
-describe(sqlite3 *h, int rc, struct str query, struct str rest, struct buf *text)
+describe(struct db *db, sqlite3 *h, int rc, struct str query, struct str rest, struct buf *text)
 {
 	int offset = sqlite3_error_offset(h);
 	int primary = rc & 0xff;
@@ -75,6 +75,7 @@ describe(sqlite3 *h, int rc, struct str query, struct str rest, struct buf *text
 	buf_printf(text, ": %s", sql_code_name(primary));
 	if (rc != primary)
 		buf_printf(text, " (extended: %s)", sql_code_name(rc));
+	guard_name_limit(db, primary, sqlite3_errmsg(h), text);
 	if (rest.p && offset >= 0 && slashes_at(rest, (size_t)offset))
 		buf_c(text, ". A comment in SQL begins with -- or stands between /* and */; // is not one");
 }
@@ -98,7 +99,7 @@ sql_failed(struct db *db, sqlite3 *h, int rc, struct str query, struct str rest)
 	if (rc == SQLITE_SCHEMA && seen->denial)	/* a refused CREATE TABLE ... AS ends so, with "not authorized" as its message */
 		extended = SQLITE_AUTH;
 	/* db_fail() may roll back, and that changes what SQLite says: read it before. */
-	describe(h, extended, query, rest, &text);
+	describe(db, h, extended, query, rest, &text);
 	if (seen->denial == GUARD_TRANSACTION) {
 		buf_clear(&text);
 		buf_c(&text, USE_TRANSACTIONS);

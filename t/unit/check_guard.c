@@ -317,6 +317,93 @@ START_TEST(a_refused_statement_does_nothing_and_the_next_one_works)
 }
 END_TEST
 
+/* ---- sql_limits ---- */
+
+static void
+ask(void *arg, struct sql_limits *limits)
+{
+	(void)arg;
+	for (int i = 0; i < SQL_LIMITS; i++) {
+		limits->of[i].value = 10;
+		limits->of[i].file = "site.conf";
+		limits->of[i].line = 100 + i;
+	}
+	limits->of[SQL_LIMIT_LENGTH].value = 5000;
+	limits->of[SQL_LIMIT_STATEMENT].value = 2000;
+	limits->of[SQL_LIMIT_VDBE_OP].value = 10000;
+}
+
+START_TEST(a_limit_that_is_hit_is_named_with_its_place)
+{
+	static const struct {
+		const char *query, *words;
+	} rows[] = {
+		{ "SELECT zeroblob(5001)", "string or blob too big: SQLITE_TOOBIG (sql_limits length, site.conf:100)" },
+		{ "SELECT 1,2,3,4,5,6,7,8,9,10,11", "too many columns in result set: SQLITE_ERROR (sql_limits columns, site.conf:102)" },
+		{ "CREATE TABLE c(a,b,c,d,e,f,g,h,i,j,k)", "too many columns on c: SQLITE_ERROR (sql_limits columns, site.conf:102)" },
+		{ "SELECT a FROM t ORDER BY 1,1,1,1,1,1,1,1,1,1,1", "(sql_limits columns, site.conf:102)" },
+		{ "SELECT a FROM t GROUP BY a,b,a,b,a,b,a,b,a,b,a", "(sql_limits columns, site.conf:102)" },
+		{ "SELECT ?11", "variable number must be between ?1 and ?10" },
+		{ "SELECT ?11", "(sql_limits params, site.conf:103)" },
+		{ "SELECT max(?,?,?,?,?,?), max(?,?,?,?,?)", "too many SQL variables" },
+		{ "SELECT max(?,?,?,?,?,?), max(?,?,?,?,?)", "SQLITE_ERROR (sql_limits params, site.conf:103)" },
+		{ "SELECT ((((((((((((((((1+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1))",
+		  "Expression tree is too large (maximum depth 10)" },
+		{ "SELECT ((((((((((((((((1+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1)+1))", "(sql_limits expr_depth, site.conf:104)" },
+		{ "SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 "
+		  "UNION SELECT 9 UNION SELECT 10 UNION SELECT 11", "(sql_limits compound_select, site.conf:105)" },
+		{ "SELECT max(1,2,3,4,5,6,7,8,9,10,11)", "(sql_limits function_arg, site.conf:106)" },
+		{ "SELECT 'x' LIKE 'abcdefghijk'", "LIKE or GLOB pattern too complex: SQLITE_ERROR (sql_limits like_pattern, site.conf:107)" },
+		{ "INSERT INTO deep VALUES (1)", "too many levels of trigger recursion: SQLITE_ERROR (sql_limits trigger_depth, site.conf:108)" },
+	};
+	struct scratch s;
+	struct db *db;
+
+	scratch_begin(&s);
+	db = scratch_db(&s, 1);
+	db_ask_limits(db, ask);
+	allowed(db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b); CREATE TABLE deep(n)");
+	allowed(db, "CREATE TRIGGER d AFTER INSERT ON deep WHEN new.n < 12 BEGIN INSERT INTO deep VALUES (new.n + 1); END");
+	allowed(db, "PRAGMA recursive_triggers = on");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		denied(db, rows[i].query, rows[i].words);
+	/* At the limit all is well. */
+	allowed(db, "SELECT 1,2,3,4,5,6,7,8,9,10");
+	allowed(db, "SELECT zeroblob(4900), 'x' LIKE 'abcdefghij', max(1,2,3,4,5,6,7,8,9,10)");
+	allowed(db, "INSERT INTO deep VALUES (3)");
+	allowed(db, "CREATE TABLE ten(a,b,c,d,e,f,g,h,i,j)");
+	ck_assert_int_eq(kv_put(db, STR("k"), STR("v")), OK);
+	scratch_commit(db);
+	ck_assert(!db_broken(db));
+	ck_assert_int_eq(db_free(&db), OK);
+	scratch_end(&s);
+}
+END_TEST
+
+START_TEST(what_goes_through_no_sql_of_the_app_is_named_too)
+{
+	static char big[6000];
+	struct buf text = { 0 };
+	struct scratch s;
+	struct db *db;
+
+	scratch_begin(&s);
+	db = scratch_db(&s, 1);
+	db_ask_limits(db, ask);
+	memset(big, 'x', sizeof(big));
+	ck_assert_int_eq(kv_put(db, STR("k"), str_n(big, sizeof(big))), ERR_STORE);
+	ck_assert_said("string or blob too big: SQLITE_TOOBIG (sql_limits length, site.conf:100)");
+	buf_c(&text, "SELECT 1");
+	while (text.n <= 2000)
+		buf_c(&text, " -- more");
+	denied(db, text.p, "statement too long: SQLITE_TOOBIG (sql_limits statement, site.conf:101)");
+	ck_assert_int_eq(kv_put(db, STR("k"), STR("small")), OK);
+	buf_fini(&text);
+	ck_assert_int_eq(db_free(&db), OK);
+	scratch_end(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -337,6 +424,8 @@ main(void)
 	tcase_add_test(tc, functions_are_allowed_by_name);
 	tcase_add_test(tc, other_databases_and_temporary_things_are_refused);
 	tcase_add_test(tc, a_refused_statement_does_nothing_and_the_next_one_works);
+	tcase_add_test(tc, a_limit_that_is_hit_is_named_with_its_place);
+	tcase_add_test(tc, what_goes_through_no_sql_of_the_app_is_named_too);
 	srunner_run_all(sr, getenv("CK_VERBOSE") ? CK_VERBOSE : CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -287,6 +287,14 @@ db_new(struct shard *s, const struct db_name *name, void (*on_dirty)(void *arg),
 	return db;
 }
 
+/* It has no SQL. */
+void
+db_ask_limits(struct db *db, void (*ask)(void *arg, struct sql_limits *))
+{
+	(void)db;
+	(void)ask;
+}
+
 int
 db_free(struct db **dbp)
 {
