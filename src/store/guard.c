@@ -74,6 +74,16 @@ static const char *const functions[] = {
 	"total_changes", "trim", "trunc", "typeof", "unhex", "unicode", "unixepoch", "unlikely", "upper", "zeroblob",
 };
 
+static int
+allow_function(struct guard_seen *seen, const char *name)
+{
+	if (!FIND(name, functions))
+		return deny(seen, GUARD_FUNCTION, name);
+	if (strcasecmp(name, "rtreecheck") == 0)
+		seen->writes = true;	/* it sends BEGIN and END unless it finds itself in a transaction */
+	return SQLITE_OK;
+}
+
 /* ---- PRAGMAs ---- */
 
 enum argument { NONE, BOOLEAN, NAME, NAME_OR_NONE, NUMBER_OR_NONE, NUMBER_NAME_OR_NONE };
@@ -102,6 +112,7 @@ static const struct pragma {
 	{ "table_info", NAME, false },
 	{ "table_list", NAME_OR_NONE, false },
 	{ "table_xinfo", NAME, false },
+	{ "user_version", NUMBER_OR_NONE, false },	/* SQLite itself knows whether it writes */
 };
 
 static bool
@@ -260,7 +271,7 @@ authorize(void *arg, int action, const char *a, const char *b, const char *datab
 	case PRAGMA:
 		return allow_pragma(seen, a, b);
 	case FUNCTION:
-		return FIND(b, functions) ? SQLITE_OK : deny(seen, GUARD_FUNCTION, b);
+		return allow_function(seen, b);
 	case TRANSACTION:
 		return deny(seen, GUARD_TRANSACTION, a);
 	case ALTER:

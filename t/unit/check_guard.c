@@ -196,11 +196,11 @@ START_TEST(pragmas_are_allowed_by_name_and_argument)
 		"recursive_triggers = 0", "reverse_unordered_selects = false", "foreign_key_check", "foreign_key_check(t)",
 		"foreign_key_list(t)", "index_info(i)", "index_list('t')", "index_xinfo(i)", "table_info(t)", "main.table_info(t)",
 		"table_xinfo(t)", "table_list", "table_list(t)", "quick_check", "quick_check(10)", "quick_check(t)", "optimize",
-		"optimize(-1)", "optimize(0xfffe)", "optimize = 2",
+		"optimize(-1)", "optimize(0xfffe)", "optimize = 2", "user_version", "user_version = 5",
 	};
 	static const char *const bad[] = {
 		"journal_mode", "journal_mode = DELETE", "synchronous = OFF", "locking_mode = NORMAL", "cache_size = 1000000",
-		"max_page_count = 1", "user_version", "user_version = 5", "application_id", "integrity_check", "hard_heap_limit = 1",
+		"max_page_count = 1", "application_id", "integrity_check", "hard_heap_limit = 1",
 		"soft_heap_limit", "temp_store = 1", "encoding", "encoding = 'UTF-16'", "auto_vacuum = 1", "incremental_vacuum",
 		"wal_checkpoint", "database_list", "compile_options", "function_list", "module_list", "secure_delete", "mmap_size = 1",
 		"threads = 4", "writable_schema = 1", "trusted_schema = 1", "schema_version = 1", "page_count", "freelist_count",
@@ -209,6 +209,7 @@ START_TEST(pragmas_are_allowed_by_name_and_argument)
 	static const char *const wrong[] = {
 		"data_version = 1", "page_size = 512", "foreign_keys = nonsense", "foreign_keys = 2", "foreign_keys = 123",
 		"recursive_triggers = offf", "optimize(t)", "optimize('1x')", "optimize('')", "foreign_key_list", "table_info",
+		"user_version = x",
 	};
 	struct scratch s;
 	struct db *db = begin(&s);
@@ -333,6 +334,21 @@ ask(void *arg, struct sql_limits *limits)
 	limits->of[SQL_LIMIT_VDBE_OP].value = 10000;
 }
 
+START_TEST(the_check_of_an_r_tree_runs_inside_the_implicit_transaction)
+{
+	struct scratch s;
+	struct db *db = begin(&s);
+
+	allowed(db, "CREATE VIRTUAL TABLE z USING rtree(id, x0, x1); INSERT INTO z VALUES (1, 0, 10)");
+	scratch_commit(db);
+	ck_assert(!db_dirty(db));
+	allowed(db, "SELECT rtreecheck('z')");
+	scratch_commit(db);
+	allowed(db, "SELECT rtreecheck('z')");	/* the kept statement */
+	end(&s, db);
+}
+END_TEST
+
 START_TEST(a_limit_that_is_hit_is_named_with_its_place)
 {
 	static const struct {
@@ -424,6 +440,7 @@ main(void)
 	tcase_add_test(tc, functions_are_allowed_by_name);
 	tcase_add_test(tc, other_databases_and_temporary_things_are_refused);
 	tcase_add_test(tc, a_refused_statement_does_nothing_and_the_next_one_works);
+	tcase_add_test(tc, the_check_of_an_r_tree_runs_inside_the_implicit_transaction);
 	tcase_add_test(tc, a_limit_that_is_hit_is_named_with_its_place);
 	tcase_add_test(tc, what_goes_through_no_sql_of_the_app_is_named_too);
 	srunner_run_all(sr, getenv("CK_VERBOSE") ? CK_VERBOSE : CK_NORMAL);
