@@ -12,6 +12,7 @@ operation, and what was done to its object before.
 import json
 import os
 import random
+import re
 import sqlite3
 import time
 from collections import deque
@@ -141,10 +142,10 @@ class Model:
 
     def list(self, options):
         start, after = options.get("start"), options.get("startAfter")
-        if start is not None and after is not None:
-            raise Refused("list() cannot be called with both start and startAfter values.")
         if options.get("limit", 1) < 1:
             raise Refused("List limit must be positive.")
+        if start is not None and after is not None:
+            raise Refused("list() cannot be called with both start and startAfter values.")
         found = [k for k in by_bytes(self.keys)
                  if k.startswith(options.get("prefix", ""))
                  and (start is None or k.encode() >= start.encode())
@@ -278,6 +279,11 @@ def count(ops):
     return sum(1 + (count(op[1]) if op[0] == "transaction" else 0) for op in ops)
 
 
+def told(ops):
+    """For people: long texts cut."""
+    return re.sub("p{20,}", "p...", json.dumps(ops, ensure_ascii=False))[:2000]
+
+
 def same(got, expected):
     """Equal, and of one kind: true is not 1 and [] is not {}."""
     if isinstance(expected, bool) or isinstance(got, bool):
@@ -313,7 +319,7 @@ class Pair:
     def differ(self, name, what, got, expected):
         before = "\n".join(self.history[name])
         pytest.fail(f"seed {self.seed}, operation {self.done}, object {name}: {what}\n"
-                    f"drey:  {str(got)[:3000]}\nmodel: {str(expected)[:3000]}\nbefore:\n{before}", pytrace=False)
+                    f"drey:  {told(got)}\nmodel: {told(expected)}\nbefore:\n{before}", pytrace=False)
 
     def note(self, name, what):
         for n in OBJECTS if name is None else [name]:
@@ -325,7 +331,7 @@ class Pair:
         if same(got, expected):
             return
         at = next(i for i, e in enumerate(expected) if not same(got[i], e))
-        self.differ(name, json.dumps(ops[at])[:2000], got[at], expected[at])
+        self.differ(name, told(ops[at]), got[at], expected[at])
 
     def compare_all(self):
         for name in OBJECTS:
@@ -338,7 +344,7 @@ class Pair:
         if x < 0.06:
             ending = "raise" if x < 0.04 else "abort"
         inside = 0.06 < x < 0.07
-        self.note(name, f"{json.dumps(ops)[:1500]} {ending or ''}{'killed inside' if inside else ''}")
+        self.note(name, f"{told(ops)} {ending or ''}{'killed inside' if inside else ''}")
         if inside:
             self.kill_inside(name, ops)
         elif ending:
