@@ -315,6 +315,8 @@ l_exec(lua_State *L)
 	push_kept(L, &cursor_key);
 	lua_setmetatable(L, 3);		/* before there is something to close: nothing can be lost in between */
 	r->c = sql_exec(o->db, query, bindings, n);
+	if (!r->c || sql_wrote(r->c))
+		object_confirm(o);	/* also when it failed: statements before the last may have happened */
 	if (!r->c)
 		return stored_fail(L, o);
 	lua_settop(L, 3);

@@ -19,6 +19,24 @@
 #include "store/kv.h"
 #include "store/sql.h"
 
+/* Right before a write: may the answers of its transaction leave before it is on disk?  One write that says no decides for all. */
+static void
+heed_options(lua_State *L, int idx, struct object *o)
+{
+	bool relax = false;
+
+	if (lua_istable(L, idx)) {
+		lua_pushliteral(L, "allowUnconfirmed");
+		lua_rawget(L, idx);
+		relax = lua_toboolean(L, -1);
+		lua_pop(L, 1);
+	}
+	if (relax)
+		object_relax(o);
+	else
+		object_confirm(o);
+}
+
 /* ---- get ---- */
 
 static int
@@ -107,6 +125,7 @@ put_many(lua_State *L, struct object *o)
 		return stored_over_batch(L, n);
 	if (n == 0)
 		return 0;
+	heed_options(L, 3, o);
 	if (kv_batch_begin(o->db) < 0)
 		return stored_fail(L, o);
 	rc = OK;
@@ -138,6 +157,7 @@ l_put(lua_State *L)
 		return stored_refuse(L, "put() called with undefined value. (nil; to remove a key, call delete(key))");
 	out = stored_scratch(L);
 	stored_encode(L, 3, out);
+	heed_options(L, 4, o);
 	return kv_put(o->db, key, buf_slice(out)) < 0 ? stored_fail(L, o) : 0;
 }
 
@@ -150,6 +170,7 @@ delete_many(lua_State *L, struct object *o)
 	struct str *keys = stored_keys(L, 2, "delete", &n);
 	int count = 0, rc = OK;
 
+	heed_options(L, 3, o);
 	if (n > 0 && kv_batch_begin(o->db) < 0)
 		return stored_fail(L, o);
 	for (size_t i = 0; rc >= 0 && i < n; i++) {
@@ -176,6 +197,7 @@ l_delete(lua_State *L)
 	if (lua_istable(L, 2))
 		return delete_many(L, o);
 	key = stored_key(L, 2, "delete");
+	heed_options(L, 3, o);
 	rc = kv_delete(o->db, key);
 	if (rc < 0)
 		return stored_fail(L, o);
@@ -190,6 +212,7 @@ l_deleteAll(lua_State *L)
 {
 	struct object *o = host_owner(L, 1);
 
+	object_confirm(o);
 	if (db_delete_all(o->db) < 0)
 		return stored_fail(L, o);
 	o->name_stored = false;		/* it went with the rest; the next thing written brings it back */
@@ -245,14 +268,18 @@ static int
 l_transactionSync(lua_State *L)
 {
 	struct object *o = host_owner(L, 1);
+	bool relaxed;
 
 	if (!lua_isfunction(L, 2))
 		return stored_refuse(L, "transactionSync(fn): fn is the function that reads and writes; what it returns is returned");
 	lua_settop(L, 2);
+	object_relax(o);		/* to begin is not to write: what fn writes decides */
+	relaxed = o->relaxed;
 	if (sql_savepoint(o->db) < 0)
 		return stored_fail(L, o);
 	if (lua_pcall(L, 0, LUA_MULTRET, 0) != 0) {
 		sql_release(o->db, false);
+		o->relaxed = relaxed;	/* what fn wrote is undone, and what it wanted with it */
 		explain_wait(L);
 		return lua_error(L);
 	}

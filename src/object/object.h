@@ -52,6 +52,8 @@ struct object {
 	void *instance;			/* the engine's */
 	unsigned running;
 	bool name_stored;
+	bool relaxed;			/* no answer needs to wait for the open transaction: all its writes said so (allowUnconfirmed) */
+	uint64_t confirmed;		/* the newest commit that answers wait for */
 	bool in_engine;			/* a call into the engine for this object is on the stack: a reset waits for its end */
 	bool evict;			/* to sleep as soon as nothing runs; new events wait for the next instance */
 	struct failure *reset;		/* why, once object_break() was called; owned */
@@ -73,6 +75,9 @@ void object_emit(struct object *, struct event *);		/* takes a new event for ano
 void object_yield(struct object *);
 /* What a parked task waited for has come.  Never runs it here: the tick does, when the input gate lets it. */
 void object_wake(struct object *, struct waiter *);
+/* Before a write.  relax: answers need not wait for its commit, unless its transaction holds a write that was confirmed. */
+void object_relax(struct object *);
+void object_confirm(struct object *);
 /* storage:sync(), after object_yield().  true: all that was committed so far is on disk.  Else the word is borrowed until then, when it
  * is said, or until list_del(&word->link); if the store fails, never: the reset that follows ends whoever waits. */
 bool object_sync(struct object *, struct word *);

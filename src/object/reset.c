@@ -50,6 +50,7 @@ static void
 drop_uncommitted(struct object *o)
 {
 	db_rollback(o->db);
+	o->relaxed = false;
 	list_del(&o->dirty_link);
 }
 

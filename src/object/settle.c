@@ -5,6 +5,9 @@
  *	                     | refused                                | store_durable() >= N
  *	                     v                                        v
  *	                 reset: they are told why                  they leave
+ *
+ * A transaction all of whose writes said allowUnconfirmed gives its words the
+ * number of the newest commit that was not such a one.
  */
 #include <stdio.h>
 
@@ -18,18 +21,18 @@ durable(const struct worker *w)
 	return store_durable(w->runtime->store);
 }
 
-/* The number of the last commit that something said now could have seen. */
+/* The number of the last commit that something said now could have seen and has to wait for. */
 static uint64_t
 ticket(struct object *o)
 {
 	if (o->worker->failed)
 		return 0;		/* nothing becomes durable any more, and all that is said is a failure */
 	if (o->state == OBJECT_BROKEN)
-		return db_last_commit(o->db);
+		return o->confirmed;
 	if (o->reset || db_dirty(o->db))
 		return TICKET_OPEN;
 	if (!db_broken(o->db))
-		return db_last_commit(o->db);
+		return o->confirmed;
 	/* Its transaction is lost, though the handler may not have noticed: the commit will fail and say why. */
 	if (!list_linked(&o->dirty_link))
 		list_push(&o->worker->dirty, &o->dirty_link);
@@ -43,11 +46,10 @@ want(struct worker *w, uint64_t commit)
 		w->wanted = commit;
 }
 
-void
-settle_hold(struct object *o, struct word *word)
+static void
+hold(struct object *o, struct word *word, uint64_t t)
 {
 	struct worker *w = o->worker;
-	uint64_t t = ticket(o);
 
 	if (gate_empty(&o->gate) && t <= durable(w)) {
 		word->say(word, NULL);
@@ -59,6 +61,12 @@ settle_hold(struct object *o, struct word *word)
 		want(w, t);
 	if (!list_linked(&o->gate_link))
 		list_push(&w->gates, &o->gate_link);
+}
+
+void
+settle_hold(struct object *o, struct word *word)
+{
+	hold(o, word, ticket(o));
 }
 
 static void
@@ -73,8 +81,21 @@ settle_durable(struct object *o)
 	if (o->worker->failed || db_last_commit(o->db) <= durable(o->worker))
 		return true;
 	o->sleep.say = say_nothing;
-	settle_hold(o, &o->sleep);
+	hold(o, &o->sleep, db_last_commit(o->db));
 	return false;
+}
+
+void
+object_relax(struct object *o)
+{
+	if (!db_dirty(o->db))
+		o->relaxed = true;
+}
+
+void
+object_confirm(struct object *o)
+{
+	o->relaxed = false;
 }
 
 bool
@@ -157,15 +178,19 @@ commit_lost(struct object *o)
 void
 settle_object(struct object *o)
 {
-	uint64_t commit = db_last_commit(o->db);
+	uint64_t before = db_last_commit(o->db), commit = before;
+	bool relaxed = o->relaxed;
 
 	list_del(&o->dirty_link);
+	o->relaxed = false;
 	if (o->reset)
 		return;			/* it will be dropped, and who saw it told */
 	if (commit_object(o, &commit) != OK) {
 		commit_lost(o);
 		return;
 	}
+	if (!relaxed && commit != before)
+		o->confirmed = commit;
 	o->name_stored = o->name.p && db_exists(o->db);
 	if (o->evict)
 		object_ready(o);
@@ -173,10 +198,10 @@ settle_object(struct object *o)
 		idle_rest(o);
 		return;
 	}
-	gate_stamp(&o->gate, commit);
-	want(o->worker, commit);
-	if (commit <= durable(o->worker))
-		open_gate(o, commit);	/* nothing was written after all */
+	gate_stamp(&o->gate, o->confirmed);
+	want(o->worker, o->confirmed);
+	if (o->confirmed <= durable(o->worker))
+		open_gate(o, o->confirmed);	/* nothing was written after all, or nothing that must be waited for */
 }
 
 void

@@ -38,7 +38,7 @@ run_to_end(struct db *db, sqlite3 *h, struct sql_statement *st, struct str query
 
 /* Compiles and runs all but the last, which it returns. */
 static struct sql_statement *
-parse(struct db *db, sqlite3 *h, struct str query, int64_t *read)
+parse(struct db *db, sqlite3 *h, struct str query, int64_t *read, bool *wrote)
 {
 	const char *nul = query.n ? memchr(query.p, '\0', query.n) : NULL;
 	struct str rest = query;
@@ -52,6 +52,7 @@ parse(struct db *db, sqlite3 *h, struct str query, int64_t *read)
 	while ((st = sql_prepare(db, h, query, &rest)) && rest.n) {
 		int rc = run_to_end(db, h, st, query, read);
 
+		*wrote |= st->writes;
 		sql_give_back(db, st);
 		if (rc < 0)
 			return NULL;
@@ -69,14 +70,15 @@ sql_exec(struct db *db, struct str query, const struct sql_value *bindings, int 
 	struct sql_statement *st;
 	struct cursor *c;
 	int64_t read = 0, changed;
+	bool wrote = false;
 
 	if (!h)
 		return NULL;
 	changed = sqlite3_total_changes64(h);
-	if (!(st = sql_cache_take(db, query)) && !(st = parse(db, h, query, &read)))
+	if (!(st = sql_cache_take(db, query)) && !(st = parse(db, h, query, &read, &wrote)))
 		return NULL;
 	if ((c = sql_cursor_open(db, h, st, bindings, n)))
-		sql_cursor_count(c, read, sqlite3_total_changes64(h) - changed);
+		sql_cursor_count(c, read, sqlite3_total_changes64(h) - changed, wrote);
 	return c;
 }
 

@@ -39,6 +39,7 @@ int sql_next(struct cursor *);			/* 1: a row is there, 0: no more, or an error *
 int sql_columns(const struct cursor *);		/* number of columns; also after the last row */
 struct str sql_column_name(struct cursor *, int i);	/* lends while the cursor lives */
 void sql_value(struct cursor *, int i, struct sql_value *);	/* of the row sql_next() gave; lends until the next sql_next() */
+bool sql_wrote(const struct cursor *);		/* was any statement of the text one that writes? */
 int64_t sql_rows_read(const struct cursor *);
 int64_t sql_rows_written(const struct cursor *);
 void sql_close(struct cursor **);		/* harmless on a dead one */

@@ -58,7 +58,7 @@ void sql_names_drop(struct sql_names *);
 /* sql_cursor.c: binds, steps, returns the cursor.  Takes the statement, also when it fails. */
 struct cursor *sql_cursor_open(struct db *, sqlite3 *, struct sql_statement *, const struct sql_value *, int n);
 /* sql.c fills in what the whole call did before the cursor's own statement. */
-void sql_cursor_count(struct cursor *, int64_t read_before, int64_t written);
+void sql_cursor_count(struct cursor *, int64_t read_before, int64_t written, bool wrote_before);
 int64_t sql_rows_scanned(sqlite3_stmt *);	/* since the last call with reset; see sql_cursor.c */
 
 /* sql_error.c */

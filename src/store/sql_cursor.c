@@ -40,6 +40,7 @@ struct cursor {
 	char *dead;			/* why there will be no more rows, or the text of error */
 	int64_t stepped;		/* rows the statement has given */
 	int64_t read, written;
+	bool wrote;
 };
 
 /* ---- counting ---- */
@@ -62,10 +63,17 @@ rows_read(const struct cursor *c)
 }
 
 void
-sql_cursor_count(struct cursor *c, int64_t read_before, int64_t written)
+sql_cursor_count(struct cursor *c, int64_t read_before, int64_t written, bool wrote_before)
 {
+	c->wrote |= wrote_before;
 	c->read += read_before;
 	c->written = written;
+}
+
+bool
+sql_wrote(const struct cursor *c)
+{
+	return c->wrote;
 }
 
 int64_t
@@ -239,7 +247,8 @@ start(struct cursor *c, sqlite3 *h, const struct sql_value *bindings, int n)
 	sqlite3_stmt_status(c->st->stmt, SQLITE_STMTSTATUS_AUTOINDEX, 1);
 	if ((rc = bind_all(c, h, bindings, n)) < 0)
 		return rc;
-	if (c->st->writes && (rc = db_begin(c->db)) < 0)
+	c->wrote = c->st->writes;
+	if (c->wrote && (rc = db_begin(c->db)) < 0)
 		return rc;
 	rc = step(c, h);
 	c->names = sql_names_of(c->st);		/* after the step: it may have compiled the statement anew */
