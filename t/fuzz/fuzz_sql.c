@@ -87,6 +87,15 @@ db_exists(struct db *db)
 	return true;
 }
 
+/* The guard's own limits. */
+bool
+db_limits(struct db *db, struct sql_limits *limits)
+{
+	(void)db;
+	(void)limits;
+	return false;
+}
+
 static int
 tick(void *arg)
 {
