@@ -49,26 +49,33 @@ ask_limits(void *arg, struct sql_limits *limits)
 		const char *name;
 		size_t offset;
 	} rows[SQL_LIMITS] = {
-		[SQL_LIMIT_LENGTH] = { "length", offsetof(struct sql_limits_conf, length) },
-		[SQL_LIMIT_STATEMENT] = { "statement", offsetof(struct sql_limits_conf, statement) },
-		[SQL_LIMIT_COLUMNS] = { "columns", offsetof(struct sql_limits_conf, columns) },
-		[SQL_LIMIT_PARAMS] = { "params", offsetof(struct sql_limits_conf, params) },
-		[SQL_LIMIT_EXPR_DEPTH] = { "expr_depth", offsetof(struct sql_limits_conf, expr_depth) },
-		[SQL_LIMIT_COMPOUND_SELECT] = { "compound_select", offsetof(struct sql_limits_conf, compound_select) },
-		[SQL_LIMIT_FUNCTION_ARG] = { "function_arg", offsetof(struct sql_limits_conf, function_arg) },
-		[SQL_LIMIT_LIKE_PATTERN] = { "like_pattern", offsetof(struct sql_limits_conf, like_pattern) },
-		[SQL_LIMIT_TRIGGER_DEPTH] = { "trigger_depth", offsetof(struct sql_limits_conf, trigger_depth) },
-		[SQL_LIMIT_VDBE_OP] = { "vdbe_op", offsetof(struct sql_limits_conf, vdbe_op) },
+		[SQL_LIMIT_LENGTH] = { "length", offsetof(struct app_conf, sql_limits.length) },
+		[SQL_LIMIT_STATEMENT] = { "statement", offsetof(struct app_conf, sql_limits.statement) },
+		[SQL_LIMIT_COLUMNS] = { "columns", offsetof(struct app_conf, sql_limits.columns) },
+		[SQL_LIMIT_PARAMS] = { "params", offsetof(struct app_conf, sql_limits.params) },
+		[SQL_LIMIT_EXPR_DEPTH] = { "expr_depth", offsetof(struct app_conf, sql_limits.expr_depth) },
+		[SQL_LIMIT_COMPOUND_SELECT] = { "compound_select", offsetof(struct app_conf, sql_limits.compound_select) },
+		[SQL_LIMIT_FUNCTION_ARG] = { "function_arg", offsetof(struct app_conf, sql_limits.function_arg) },
+		[SQL_LIMIT_LIKE_PATTERN] = { "like_pattern", offsetof(struct app_conf, sql_limits.like_pattern) },
+		[SQL_LIMIT_TRIGGER_DEPTH] = { "trigger_depth", offsetof(struct app_conf, sql_limits.trigger_depth) },
+		[SQL_LIMIT_VDBE_OP] = { "vdbe_op", offsetof(struct app_conf, sql_limits.vdbe_op) },
+		[SQL_LIMIT_STORAGE] = { "storage", offsetof(struct app_conf, limits.storage) },
 	};
-	const struct app_conf *conf = ((struct object *)arg)->class->app->conf;
+	const struct object *o = arg;
+	const struct app_conf *conf = o->class->app->conf;
+	char label[512];
+	size_t skip, n;
 
 	for (int i = 0; i < SQL_LIMITS; i++) {
 		struct place at = settings_limit_at(conf, rows[i].name);
 
-		limits->of[i].value = (int)*(const uint64_t *)((const char *)&conf->sql_limits + rows[i].offset);
+		limits->of[i].value = (int64_t)*(const uint64_t *)((const char *)conf + rows[i].offset);
 		limits->of[i].file = at.file;
 		limits->of[i].line = at.line;
 	}
+	skip = strlen(o->class->app->name) + strlen(o->class->name) + 2;
+	n = object_label(o, label, sizeof(label)).n;
+	snprintf(limits->object, sizeof(limits->object), "%.100s", label + (skip < n ? skip : 0));
 }
 
 void

@@ -25,6 +25,8 @@
  * theirs; the others read their pages again, by a memcpy or a pread. */
 enum { CACHE_PAGES = 32, WARM_MAX = 128, PAGES_MOST = (int)(10ull * 1024 * 1024 * 1024 / PAGE_BYTES) };	/* 10 GiB per object */
 
+#define MAX_PAGE_COUNT INT64_C(4294967294)	/* SQLite's own */
+
 struct db {
 	struct capture capture;
 	struct db_parts parts;
@@ -97,6 +99,40 @@ is_critical(int rc)
 	return rc == SQLITE_FULL || rc == SQLITE_IOERR || rc == SQLITE_NOMEM || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
 }
 
+static void
+add_size(struct buf *b, uint64_t bytes, const char *number)
+{
+	static const char *const units[] = { "KB", "MB", "GB", "TB" };
+	double n = (double)bytes / 1024;
+	size_t i = 0;
+
+	for (; n >= 1024 && i + 1 < sizeof units / sizeof units[0]; i++)
+		n /= 1024;
+	buf_printf(b, number, n);
+	buf_printf(b, " %s", units[i]);
+}
+
+/* max_page_count was reached: the transaction had filled all the object may have.  false: there is no such limit. */
+static bool
+storage_full(struct db *db)
+{
+	struct sql_limits limits;
+	struct buf text = { 0 };
+	uint64_t most;
+
+	if (!db_limits(db, &limits) || !(most = (uint64_t)limits.of[SQL_LIMIT_STORAGE].value))
+		return false;
+	buf_printf(&text, "state limit exceeded: object %s uses ", limits.object);
+	add_size(&text, most, "%.1f");
+	buf_c(&text, " of ");
+	add_size(&text, most, "%g");
+	buf_printf(&text, " (limits storage, %s:%d); delete rows or raise the limit",
+	    limits.of[SQL_LIMIT_STORAGE].file ? limits.of[SQL_LIMIT_STORAGE].file : "configuration", limits.of[SQL_LIMIT_STORAGE].line);
+	err_set(ERR_STORE, "%s", text.p);
+	buf_fini(&text);
+	return true;
+}
+
 int
 db_fail(struct db *db, int rc)
 {
@@ -115,7 +151,8 @@ db_fail(struct db *db, int rc)
 	if (detail)
 		snprintf(extra, sizeof extra, " (extended: %s)", detail);
 	guard_name_limit(db, code, message, &limit);
-	err_set(ERR_STORE, "%s%s: %s%s%s", message, where, sql_code_name(code), extra, limit.n ? limit.p : "");
+	if (code != SQLITE_FULL || !storage_full(db))
+		err_set(ERR_STORE, "%s%s: %s%s%s", message, where, sql_code_name(code), extra, limit.n ? limit.p : "");
 	buf_fini(&limit);
 	/* undone: SQLite rolled everything back by itself; what the handler wrote before is gone. */
 	if (is_critical(code) || undone) {
@@ -188,11 +225,17 @@ handle_set_up(struct db *db)
 {
 	/* Debian's SQLite registers a dozen modules per handle; the authorizer lets users have these. */
 	static const char *modules[] = { "fts5", "fts5vocab", "json_each", "json_tree", "rtree", "rtree_i32", NULL };
+	struct sql_limits now;
 	char limits[96];
+	int64_t pages = PAGES_MOST;
 	int rc;
 
 	sqlite3_drop_modules(db->handle, modules);
-	snprintf(limits, sizeof limits, "PRAGMA cache_size=%d;PRAGMA max_page_count=%d;", CACHE_PAGES, PAGES_MOST);
+	if (db_limits(db, &now) && now.of[SQL_LIMIT_STORAGE].value)
+		pages = now.of[SQL_LIMIT_STORAGE].value / PAGE_BYTES;
+	if (pages > MAX_PAGE_COUNT)
+		pages = MAX_PAGE_COUNT;
+	snprintf(limits, sizeof limits, "PRAGMA cache_size=%d;PRAGMA max_page_count=%lld;", CACHE_PAGES, (long long)pages);
 	sqlite3_extended_result_codes(db->handle, 0);
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);

@@ -27,19 +27,21 @@
 
 struct db;
 
-/* What one statement may be.  0: SQLite's own default. */
+/* What one statement may be, and last the whole database.  0: SQLite's own default. */
 enum sql_limit {
 	SQL_LIMIT_LENGTH, SQL_LIMIT_STATEMENT, SQL_LIMIT_COLUMNS, SQL_LIMIT_PARAMS, SQL_LIMIT_EXPR_DEPTH,
 	SQL_LIMIT_COMPOUND_SELECT, SQL_LIMIT_FUNCTION_ARG, SQL_LIMIT_LIKE_PATTERN, SQL_LIMIT_TRIGGER_DEPTH, SQL_LIMIT_VDBE_OP,
+	SQL_LIMIT_STORAGE,	/* bytes of the database */
 	SQL_LIMITS,
 };
 
 struct sql_limits {
 	struct {
-		int value;
+		int64_t value;
 		const char *file;	/* where it was set, for errors; lent for the call that asked */
 		int line;
 	} of[SQL_LIMITS];
+	char object[128];		/* what to call the object in errors */
 };
 
 struct db_name {

@@ -479,7 +479,7 @@ set_limits(struct db *db, sqlite3 *h)
 
 	db_limits(db, &now);
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		int value = now.of[i].value ? now.of[i].value : limits[i].value;
+		int value = now.of[i].value ? (int)now.of[i].value : limits[i].value;
 
 		if (value)
 			sqlite3_limit(h, limits[i].id, value);

@@ -1,4 +1,4 @@
-"""What SQL and keys may be: rows B4-02, B4-26 to B4-33."""
+"""What SQL and keys may be: rows A12-11, B4-02, B4-26 to B4-33."""
 
 import os
 
@@ -35,6 +35,17 @@ function S:value(n)		-- a text; its encoding has some bytes more
 	self.kv:put("big", ("x"):rep(n))
 	return #self.kv:get "big"
 end
+function S:fill(key)	-- a hundred kilobytes
+	self.kv:put(key, ("x"):rep(100000))
+	return "stored"
+end
+function S:caught(key)
+	self.kv:put("before", 1)
+	pcall(self.fill, self, key)
+	return "as if nothing had happened"
+end
+function S:has(key) return self.kv:get(key) ~= nil end
+function S:drop(key) return self.kv:delete(key) end
 """ + export("S")
 
 
@@ -63,6 +74,34 @@ def line_of(s, text):
     lines = s.server.conf().split("\n")
     (n,) = [i for i, line in enumerate(lines, 1) if line.strip().startswith(text)]
     return f"{s.server.conf_path}:{n}"
+
+
+# -- A12-11
+
+def test_A12_11_what_exceeds_the_storage_is_undone_and_the_rest_works(drey):
+    s = server(drey, limits={"storage": "1m"})
+    full = (f"state limit exceeded: object a uses 1.0 MB of 1 MB (limits storage, {line_of(s, 'storage 1m')}); "
+            "delete rows or raise the limit")
+    stored = 0
+    with refused(full):
+        while stored < 20:
+            s("fill", f"k{stored}")
+            stored += 1
+    assert 5 <= stored < 11
+    # Caught or not: SQLite undid all of the event, so its caller must hear of it.
+    with refused(full):
+        s("caught", "more")
+    assert s("has", "before") is False and s("has", f"k{stored}") is False
+    assert s("has", "k0") is True
+    s.server.kill9()
+    s.server.start()
+    with refused(full):
+        s("fill", "more")
+    assert s("drop", "k0") is True
+    assert s("fill", "more") == "stored"
+    with refused("state limit exceeded"):
+        s("rows", "CREATE TABLE t AS SELECT zeroblob(500000)")
+    assert s("values", "SELECT count(*) FROM sqlite_master WHERE name = 't'") == [0]
 
 
 # -- B4-02

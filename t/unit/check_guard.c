@@ -420,6 +420,51 @@ START_TEST(what_goes_through_no_sql_of_the_app_is_named_too)
 }
 END_TEST
 
+static void
+ask_storage(void *arg, struct sql_limits *limits)
+{
+	(void)arg;
+	limits->of[SQL_LIMIT_STORAGE].value = 1 << 20;
+	limits->of[SQL_LIMIT_STORAGE].file = "site.conf";
+	limits->of[SQL_LIMIT_STORAGE].line = 7;
+	strcpy(limits->object, "room-7");
+}
+
+START_TEST(a_write_beyond_the_storage_is_undone_and_the_rest_still_works)
+{
+	static char big[100000];
+	struct scratch s;
+	struct db *db;
+	struct str value;
+	char key[2] = "a";
+
+	scratch_begin(&s);
+	db = scratch_db(&s, 1);
+	db_ask_limits(db, ask_storage);
+	memset(big, 'x', sizeof(big));
+	while (kv_put(db, str_c(key), str_n(big, sizeof(big))) == OK) {
+		scratch_commit(db);
+		ck_assert_int_le(key[0], 'k');
+		key[0]++;
+	}
+	ck_assert_int_ge(key[0], 'j');		/* nine of them fit */
+	ck_assert_said("state limit exceeded: object room-7 uses 1.0 MB of 1 MB (limits storage, site.conf:7); delete rows or raise the limit");
+	ck_assert(db_broken(db));		/* SQLite undid the transaction, so the object must begin anew */
+	db_rollback(db);
+	ck_assert_int_eq(db_free(&db), OK);
+	db = scratch_db(&s, 1);
+	db_ask_limits(db, ask_storage);
+	ck_assert_int_eq(kv_get(db, str_c(key), &value), 0);
+	ck_assert_int_eq(kv_get(db, STR("b"), &value), 1);
+	ck_assert_uint_eq(value.n, sizeof(big));
+	ck_assert_int_eq(kv_delete(db, STR("b")), 1);
+	ck_assert_int_eq(kv_put(db, str_c(key), str_n(big, sizeof(big))), OK);
+	scratch_commit(db);
+	ck_assert_int_eq(db_free(&db), OK);
+	scratch_end(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -442,6 +487,7 @@ main(void)
 	tcase_add_test(tc, a_refused_statement_does_nothing_and_the_next_one_works);
 	tcase_add_test(tc, the_check_of_an_r_tree_runs_inside_the_implicit_transaction);
 	tcase_add_test(tc, a_limit_that_is_hit_is_named_with_its_place);
+	tcase_add_test(tc, a_write_beyond_the_storage_is_undone_and_the_rest_still_works);
 	tcase_add_test(tc, what_goes_through_no_sql_of_the_app_is_named_too);
 	srunner_run_all(sr, getenv("CK_VERBOSE") ? CK_VERBOSE : CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
