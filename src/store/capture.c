@@ -271,6 +271,7 @@ capture_commit(struct capture *c, uint64_t *commit)
 	if (rc != OK)
 		return rc;
 	*commit = c->last_commit;
+	c->shard->committed += c->pending.n;
 	capture_merge(c, segment);
 	if (!c->since) {
 		c->since = segment;

@@ -118,9 +118,10 @@ void
 shard_tick(struct shard *s)
 {
 	uint64_t target = atomic_load(&s->target);
-	unsigned budget = s->tick_pages;
+	unsigned budget = s->tick_pages + 2 * s->committed;
 	struct capture *c;
 
+	s->committed = 0;
 	if (failure_is(&s->store->failure))
 		return;
 	tick_over(s, &budget);

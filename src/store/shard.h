@@ -24,7 +24,8 @@ struct shard {
 	unsigned index;
 	void (*wake)(void *arg);
 	void *arg;
-	unsigned tick_pages;		/* written at most per shard_tick() */
+	unsigned tick_pages;		/* written at most per shard_tick(), and for each page committed since the last one two more: */
+	unsigned committed;		/* these; so files keep up with the journal however large the transactions are */
 	struct page_pool pool;
 	struct files files;
 	struct list journaled;		/* captures, by since */

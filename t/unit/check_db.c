@@ -18,7 +18,7 @@
 #include "store/handle.h"
 #include "store/shard.h"
 
-static atomic_bool syncs_fail;
+static atomic_bool syncs_fail, syncs_free;
 static atomic_int woken;
 
 static int
@@ -28,7 +28,7 @@ sync_or_fail(long number, int fd)
 		errno = EIO;
 		return -1;
 	}
-	return (int)syscall(number, fd);
+	return atomic_load(&syncs_free) ? 0 : (int)syscall(number, fd);
 }
 
 int
@@ -858,6 +858,39 @@ START_TEST(many_slept_objects_are_synced_and_forgotten)
 }
 END_TEST
 
+/* Each commit is longer than a segment, and each worker's turn is one commit. */
+START_TEST(files_keep_up_with_the_journal_however_large_the_transactions)
+{
+	enum { DATABASES = 40, COMMITS = 160 };
+	struct db *db[DATABASES];
+	struct store_stats st;
+	uint64_t most = 0;
+	struct scratch s;
+
+	atomic_store(&syncs_free, true);		/* of how fast the disk is this says nothing */
+	scratch_begin(&s);
+	for (int i = 0; i < DATABASES; i++)
+		db[i] = scratch_db(&s, (unsigned char)i);
+	for (int n = 0; n < COMMITS; n++) {
+		struct db *d = db[n % DATABASES];
+
+		do_sql(d, "CREATE TABLE IF NOT EXISTS t(v); DELETE FROM t; INSERT INTO t VALUES(randomblob(1200000))");
+		ck_assert_int_eq(shard_wait(s.shard, commit(d)), OK);
+		shard_tick(s.shard);
+		store_stats(s.store, &st);
+		if (st.segments > most)
+			most = st.segments;
+	}
+	ck_assert_uint_lt(most, DATABASES);		/* less than one whole round of all */
+	for (int i = 0; i < DATABASES; i++)
+		ck_assert_int_eq(db_free(&db[i]), OK);
+	scratch_end(&s);
+	atomic_store(&syncs_free, false);
+	if (getenv("CK_VERBOSE"))
+		printf("%llu segments at most\n", (unsigned long long)most);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -892,6 +925,7 @@ main(void)
 	tcase_add_test(t, names_that_are_no_directories_are_escaped_or_refused);
 	tcase_add_test(t, workers_commit_side_by_side);
 	tcase_add_test(t, many_slept_objects_are_synced_and_forgotten);
+	tcase_add_test(t, files_keep_up_with_the_journal_however_large_the_transactions);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, getenv("CK_VERBOSE") ? CK_VERBOSE : CK_NORMAL);
 	failed = srunner_ntests_failed(r);
