@@ -11,10 +11,12 @@
 #include "base/err.h"
 #include "store/files.h"
 
-enum {
-	BLOCK = 254,			/* entries; about 10 KB */
-	WHOLE_MIN = 64			/* files; fewer are synced one by one, which waits for nobody else's writes */
-};
+enum { BLOCK = 254 };			/* entries; about 10 KB */
+
+/* Files; fewer are synced one by one, which waits for nobody else's writes.  t/crash/powercut.c compiles this file with a smaller one. */
+#ifndef WHOLE_MIN
+#define WHOLE_MIN 64
+#endif
 
 struct entry {
 	const struct klass *klass;

@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum cut { CUT_STRICT, CUT_TORN, CUT_KILLED };
@@ -346,6 +347,15 @@ syncfs(int fd)
 	return synced(fd, DID_SYNC_ALL);
 }
 
+/* Of a kind whose syncfs() is believed. */
+int
+fstatfs(int fd, struct statfs *st)
+{
+	(void)fd;
+	*st = (struct statfs){ .f_type = 0xEF53 };
+	return 0;
+}
+
 /* ---- recording ---- */
 
 static void
@@ -419,6 +429,16 @@ static size_t
 powercut_count(void)
 {
 	return pc.n;
+}
+
+static size_t
+powercut_count_of(enum what what)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pc.n; i++)
+		n += pc.log[i].what == what;
+	return n;
 }
 
 /* What note() said before call n. */
