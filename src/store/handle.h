@@ -34,7 +34,7 @@ void kv_forget(struct db *);		/* finalizes its statements; the tables may be gon
 void sql_orphan_all(struct db *, const char *why);	/* every open cursor dies with this text */
 void sql_forget(struct db *);		/* finalizes the statement cache */
 void sql_guard(struct db *, sqlite3 *);	/* installs authorizer and limits on a fresh handle */
-/* Called by guard.c: false: nobody set db_ask_limits(). */
+/* Called by guard.c: false: nobody set db_ask_limits(), and all of them are 0. */
 bool db_limits(struct db *, struct sql_limits *);
 
 #endif

@@ -92,7 +92,7 @@ bool
 db_limits(struct db *db, struct sql_limits *limits)
 {
 	(void)db;
-	(void)limits;
+	*limits = (struct sql_limits){ 0 };
 	return false;
 }
 
