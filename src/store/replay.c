@@ -16,7 +16,10 @@
 #include "store/paths.h"
 #include "store/unsynced.h"
 
-enum { PAGES_MAX = 32768 };		/* 128 MB in memory, then all is written */
+enum {
+	PAGES_MAX = 32768,		/* 128 MB in memory, then all is written */
+	RUN = 32			/* neighbouring pages written with one call */
+};
 
 struct target {				/* one database */
 	struct str key;			/* klass pointer and id */
@@ -140,26 +143,50 @@ write_pages(struct target *t, int fd)
 	struct page **v = pages_sorted(&t->pages);
 	int rc = 0;
 
-	for (uint32_t i = 0; i < t->pages.n && rc == 0; i++)
-		rc = disk_write(fd, v[i]->data, PAGE_BYTES, (off_t)v[i]->pgno * PAGE_BYTES);
+	for (uint32_t i = 0; i < t->pages.n && rc == 0;) {
+		struct iovec iov[RUN];
+		uint32_t from = v[i]->pgno;
+		int n = 0;
+
+		for (; n < RUN && i < t->pages.n && v[i]->pgno == from + (uint32_t)n; i++)
+			iov[n++] = (struct iovec){ v[i]->data, PAGE_BYTES };
+		rc = disk_writev(fd, iov, n, (off_t)from * PAGE_BYTES);
+	}
 	free(v);
 	return rc;
+}
+
+/* Its directories are there most of the time. */
+static int
+open_file(struct target *t, const char *path)
+{
+	int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, fd = open(path, flags, 0600);
+
+	if (fd < 0 && errno == ENOENT && paths_make(t->klass, t->id[0]) == 0)
+		fd = open(path, flags, 0600);
+	return fd;
+}
+
+static int
+fit_file(int fd, uint32_t pages, bool grow)
+{
+	off_t size = (off_t)pages * PAGE_BYTES;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return -1;
+	return st.st_size == size || (st.st_size < size && !grow) ? 0 : ftruncate(fd, size);
 }
 
 static int
 write_file(struct target *t, const char *path)
 {
-	int fd, rc = -1, saved;
-	struct stat st;
+	int fd = open_file(t, path), rc = -1, saved;
 
-	if (paths_make(t->klass, t->id[0]) != 0)
-		return -1;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0 &&
-	    (t->keep > st.st_size / PAGE_BYTES || ftruncate(fd, (off_t)t->keep * PAGE_BYTES) == 0) &&
-	    write_pages(t, fd) == 0 && ftruncate(fd, (off_t)t->size * PAGE_BYTES) == 0)
+	/* What holds no more goes first: it must read as zeros when the file grows over it again. */
+	if (fit_file(fd, t->keep, false) == 0 && write_pages(t, fd) == 0 && fit_file(fd, t->size, true) == 0)
 		rc = 0;
 	saved = errno;
 	close(fd);
