@@ -137,14 +137,15 @@ def test_the_limit_of_a_body_is_exact(server):
 
 
 def stalls(drey, data, status):
-    d = drey(FRONT, server_conf={"client_timeout": "1s"})
+    # Long enough that a busy machine reads the half before the time is up: of a connection without a byte nothing is told.
+    d = drey(FRONT, server_conf={"client_timeout": "3s"})
     with d.raw() as c:
         began = time.monotonic()
         c.send(data)
         r = c.reply()
         took = time.monotonic() - began
-        assert (r.status, r.text) == (status, "the request did not arrive within 1000 ms (client_timeout)\n")
-        assert 0.9 <= took <= 3 * SLOW
+        assert (r.status, r.text) == (status, "the request did not arrive within 3000 ms (client_timeout)\n")
+        assert 2.9 <= took <= 6 * SLOW
         assert c.closed()
 
 
