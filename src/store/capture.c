@@ -15,10 +15,7 @@
 #include "store/record.h"
 #include "store/shard.h"
 
-enum {
-	CLEAN_KEPT = 4,		/* pages kept in memory after they reached the file: the hot ones of small databases */
-	RUN = 32		/* neighbouring pages written with one call */
-};
+enum { CLEAN_KEPT = 4 };		/* pages kept in memory after they reached the file: the hot ones of small databases */
 
 void
 capture_init(struct capture *c, struct shard *s, const unsigned char id[PATHS_ID])
@@ -316,25 +313,6 @@ capture_resize(struct capture *c, const char *path, uint32_t size)
 	return OK;
 }
 
-/* Writes v[0..n) that follow each other. */
-static int
-run_write(struct capture *c, const char *path, struct page **v, uint32_t n)
-{
-	struct iovec iov[RUN];
-	uint32_t end = v[0]->pgno + n;
-
-	for (uint32_t i = 0; i < n; i++)
-		iov[i] = (struct iovec){ v[i]->data, PAGE_BYTES };
-	if (disk_writev(c->file.fd, iov, (int)n, (off_t)v[0]->pgno * PAGE_BYTES) != 0)
-		return failure_set(&c->shard->store->failure, "write %s: %s", path, strerror(errno));
-	for (uint32_t i = 0; i < n; i++)
-		v[i]->since = 0;
-	if (c->file_size < end)
-		c->file_size = end;
-	c->file_keep = c->file_size;	/* what lies between reads as zeros, as it should, or is in the overlay */
-	return OK;
-}
-
 /* Is this page to be written now?  Within the budget everything goes, else only what holds up old segments. */
 static bool
 page_due(const struct page *p, uint64_t upto, bool all)
@@ -342,28 +320,34 @@ page_due(const struct page *p, uint64_t upto, bool all)
 	return p->since && (all || p->since <= upto);
 }
 
+/* The file holds all up to this page: what lies between reads as zeros, as it should, or is in the overlay. */
+static void
+capture_grew(struct capture *c, uint32_t end)
+{
+	if (c->file_size < end)
+		c->file_size = end;
+	c->file_keep = c->file_size;
+}
+
 static int
 capture_write_pages(struct capture *c, const char *path, uint64_t upto, unsigned *budget)
 {
 	struct page **v = pages_sorted(&c->overlay);
-	uint32_t n = c->overlay.n;
-	bool all = !budget || n <= *budget;
+	uint32_t most = budget ? *budget : UINT32_MAX, n = 0;
+	bool all = c->overlay.n <= most;
 	int rc = OK;
 
-	for (uint32_t i = 0; i < n && rc == OK && (!budget || *budget);) {
-		uint32_t run = 0;
-
-		while (run < RUN && i + run < n && v[i + run]->pgno == v[i]->pgno + run && page_due(v[i + run], upto, all))
-			run++;
-		if (run == 0) {
-			i++;
-			continue;
-		}
-		rc = run_write(c, path, v + i, run);
-		i += run;
-		if (budget)
-			*budget -= run < *budget ? run : *budget;
-	}
+	for (uint32_t i = 0; i < c->overlay.n && n < most; i++)
+		if (page_due(v[i], upto, all))
+			v[n++] = v[i];
+	if (pages_write(v, n, c->file.fd) != 0)
+		rc = failure_set(&c->shard->store->failure, "write %s: %s", path, strerror(errno));
+	for (uint32_t i = 0; i < n && rc == OK; i++)
+		v[i]->since = 0;
+	if (n && rc == OK)
+		capture_grew(c, v[n - 1]->pgno + 1);
+	if (budget)
+		*budget -= n;
 	free(v);
 	return rc;
 }

@@ -10,8 +10,9 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "store/disk.h"
 
-enum { POOL_MAX = 64, CAP_MIN = 4, CAP_KEPT = 16 };
+enum { POOL_MAX = 64, CAP_MIN = 4, CAP_KEPT = 16, RUN = 32 };
 
 struct page *
 page_get(struct page_pool *pool)
@@ -196,6 +197,22 @@ pages_sorted(const struct pages *s)
 		v[n++] = p;
 	qsort(v, n, sizeof *v, page_order);
 	return v;
+}
+
+int
+pages_write(struct page **v, uint32_t n, int fd)
+{
+	for (uint32_t i = 0; i < n;) {
+		struct iovec iov[RUN];
+		uint32_t from = v[i]->pgno;
+		int run = 0;
+
+		for (; run < RUN && i < n && v[i]->pgno == from + (uint32_t)run; i++)
+			iov[run++] = (struct iovec){ v[i]->data, PAGE_BYTES };
+		if (disk_writev(fd, iov, run, (off_t)from * PAGE_BYTES) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 struct page *

@@ -40,6 +40,7 @@ void pages_add(struct pages *, struct page *);	/* takes; its number must not be 
 struct page *pages_take(struct pages *, uint32_t pgno);	/* out of the set, now yours; or NULL */
 void pages_cut(struct pages *, uint32_t keep, struct page_pool *);	/* lets go of all numbered keep or more */
 void pages_fini(struct pages *, struct page_pool *);	/* lets go of all, and of the table */
+int pages_write(struct page **, uint32_t n, int fd);	/* sorted ones, each to its place in the file, neighbours with one call.  -1 with errno */
 struct page **pages_sorted(const struct pages *);	/* n pointers by number, malloc'ed: free() it; lends the pages */
 /* for (uint32_t i = 0; (p = pages_next(set, &i));) -- the set must not change meanwhile. */
 struct page *pages_next(const struct pages *, uint32_t *i);

@@ -16,10 +16,7 @@
 #include "store/paths.h"
 #include "store/unsynced.h"
 
-enum {
-	PAGES_MAX = 32768,		/* 128 MB in memory, then all is written */
-	RUN = 32			/* neighbouring pages written with one call */
-};
+enum { PAGES_MAX = 32768 };		/* 128 MB in memory, then all is written */
 
 struct target {				/* one database */
 	struct str key;			/* klass pointer and id */
@@ -141,17 +138,8 @@ static int
 write_pages(struct target *t, int fd)
 {
 	struct page **v = pages_sorted(&t->pages);
-	int rc = 0;
+	int rc = pages_write(v, t->pages.n, fd);
 
-	for (uint32_t i = 0; i < t->pages.n && rc == 0;) {
-		struct iovec iov[RUN];
-		uint32_t from = v[i]->pgno;
-		int n = 0;
-
-		for (; n < RUN && i < t->pages.n && v[i]->pgno == from + (uint32_t)n; i++)
-			iov[n++] = (struct iovec){ v[i]->data, PAGE_BYTES };
-		rc = disk_writev(fd, iov, n, (off_t)from * PAGE_BYTES);
-	}
 	free(v);
 	return rc;
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store/pages.h"
 
@@ -68,6 +69,37 @@ START_TEST(sorted_gives_all_by_number)
 }
 END_TEST
 
+START_TEST(written_pages_are_each_at_their_place_whatever_lies_between)
+{
+	char path[] = "/tmp/drey-check-XXXXXX", got[PAGE_BYTES];
+	struct pages s = { 0 };
+	struct page_pool pool = { 0 };
+	struct page **v;
+	int fd = mkstemp(path);
+
+	unlink(path);
+	for (uint32_t i = 0; i < 100; i++)
+		if (i % 50 != 7) {
+			struct page *p = make(&pool, i);
+
+			memset(p->data, (int)i + 1, PAGE_BYTES);
+			pages_add(&s, p);
+		}
+	v = pages_sorted(&s);
+	ck_assert_int_eq(pages_write(v, s.n, fd), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		ck_assert_int_eq(pread(fd, got, sizeof got, (off_t)i * PAGE_BYTES), PAGE_BYTES);
+		for (int k = 0; k < PAGE_BYTES; k++)
+			ck_assert_int_eq(got[k], i % 50 != 7 ? (char)(i + 1) : 0);
+	}
+	close(fd);
+	ck_assert_int_eq(pages_write(v, s.n, fd), -1);
+	free(v);
+	pages_fini(&s, &pool);
+	page_pool_fini(&pool);
+}
+END_TEST
+
 START_TEST(an_emptied_set_gives_its_table_back)
 {
 	struct pages s = { 0 };
@@ -93,6 +125,7 @@ main(void)
 
 	tcase_add_loop_test(t, what_was_put_is_found_and_nothing_else, 0, 5);
 	tcase_add_test(t, sorted_gives_all_by_number);
+	tcase_add_test(t, written_pages_are_each_at_their_place_whatever_lies_between);
 	tcase_add_test(t, an_emptied_set_gives_its_table_back);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, getenv("CK_VERBOSE") ? CK_VERBOSE : CK_NORMAL);
