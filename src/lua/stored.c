@@ -42,9 +42,9 @@ stored_limits(lua_State *L)
 static int
 over(lua_State *L, const char *directive, const char *text)
 {
-	const struct place *at = &host_app(L)->conf->at;
+	struct place at = settings_limit_at(host_app(L)->conf, directive);
 
-	err_set(ERR_LIMIT, "%s (limits %s, %s:%d)", text, directive, at->file ? at->file : "configuration", at->line);
+	err_set(ERR_LIMIT, "%s (limits %s, %s:%d)", text, directive, at.file ? at.file : "configuration", at.line);
 	return host_raise(L);
 }
 
