@@ -26,44 +26,52 @@ local methods = {
 -- ctx.storage.kv: the same data, for ports of the original's synchronous calls.
 local kv_methods = { get = store.get, put = store.put, delete = store.delete }
 
-local PAGE = 128
+local PAGE_LEAST, PAGE_MOST = 4, 128
 
 -- for key, value in storage.kv:list(options) do -- reads on as it goes; options as in storage:list.
+--
+-- Pages grow while nobody writes. When somebody did, what is left of the page
+-- is out of date: it is dropped, and a small one read from where we are.
 function kv_methods:list(options)
 	local ask = {}
 	for name, value in pairs(options or {}) do ask[name] = value end
-	local left = ask.limit or math.huge
-	local page, i = nil, 0
+	local left, size = ask.limit or math.huge, PAGE_LEAST
+	if type(left) == "number" then left = math.floor(left) end
+	local page, more, seen, i, last
 
 	local function turn()
-		if page and page.size < PAGE then
-			return false
+		if last ~= nil and ask.reverse then		-- the end is exclusive: go on below the last one
+			ask["end"], ask.end_ = last, nil
+		elseif last ~= nil then
+			ask.start, ask.startAfter = nil, last
 		end
-		if page and ask.reverse then		-- the end is exclusive: go on below the last one
-			ask["end"], ask.end_ = page._keys[PAGE], nil
-		elseif page then
-			ask.start, ask.startAfter = nil, page._keys[PAGE]
+		if type(left) == "number" then
+			ask.limit = math.min(left, size)
 		end
-		ask.limit = math.min(left, PAGE)
-		page, i = store.list(self, ask), 0
-		left = left - page.size
-		return page.size > 0
+		page, more = store.page(self, ask)
+		seen, i = store.changes(self), 0
 	end
 
 	local function step()
-		i = i + 1
-		local key = page._keys[i]
-		if key == nil and left > 0 and turn() then
-			i = 1
-			key = page._keys[1]
+		if left <= 0 then
+			return nil
 		end
-		if key ~= nil then
-			return key, page._values[key]
+		if store.changes(self) ~= seen then
+			size = PAGE_LEAST
+			turn()
+		elseif i == page.size and more then
+			size = math.min(2 * size, PAGE_MOST)
+			turn()
 		end
+		i, left = i + 1, left - 1
+		last = page._keys[i]
+		if last == nil then
+			left = 0
+			return nil
+		end
+		return last, page._values[last]
 	end
-	ask.limit = ask.limit and math.min(ask.limit, PAGE) or PAGE
-	page = store.list(self, ask)
-	left = left - page.size
+	turn()
 	return step
 end
 

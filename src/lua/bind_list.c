@@ -1,4 +1,4 @@
-/* bind_list.c -- storage:list(options).
+/* bind_list.c -- storage:list(options), and the pages that storage.kv:list(options) is read in.
  *
  * The pairs are copied into the scratch buffer while the database is read and
  * become Lua values afterwards: a Lua error cannot leap out of the statement.
@@ -52,8 +52,12 @@ read_text(lua_State *L, const char *name, struct str *to)
 static void
 read_count(lua_State *L, int64_t *to)
 {
-	lua_Number n = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+	lua_Number n = lua_tonumber(L, -1);
 
+	if (lua_type(L, -1) != LUA_TNUMBER) {
+		err_set(ERR_ARGUMENT, "list(): limit is a number, not a %s", luaL_typename(L, -1));
+		host_raise(L);
+	}
 	if (!(n >= 1))
 		stored_refuse(L, "List limit must be positive.");
 	*to = n < 9e15 ? (int64_t)n : -1;
@@ -111,6 +115,8 @@ struct listing {
 	uint64_t max;
 };
 
+enum { PAGE_FULL = 1, PAGE_BYTES_MOST = 256 << 10 };
+
 static int
 on_pair(void *arg, struct str key, struct str value)
 {
@@ -123,8 +129,22 @@ on_pair(void *arg, struct str key, struct str value)
 	return OK;
 }
 
-int
-storage_list(lua_State *L)
+/* A page always has room for one more pair, however large. */
+static int
+on_page_pair(void *arg, struct str key, struct str value)
+{
+	struct listing *l = arg;
+
+	if (l->out->n > PAGE_BYTES_MOST)
+		return PAGE_FULL;
+	pairs_frame(l->out, key, value.n);
+	buf_str(l->out, value);
+	return OK;
+}
+
+/* Pushes the Map of the options at 2.  true: behind it there may be more. */
+static bool
+push_list(lua_State *L, int (*each)(void *, struct str, struct str))
 {
 	struct object *o = host_owner(L, 1);
 	struct listing l = { .max = stored_limits(L)->memory };
@@ -138,14 +158,37 @@ storage_list(lua_State *L)
 	check_range(L, &b, &r);
 	l.out = stored_scratch(L);
 	if (!b.prefix.p || kv_range_prefix(&r, b.prefix, &bound))
-		rc = kv_list(o->db, &r, on_pair, &l);
+		rc = kv_list(o->db, &r, each, &l);
 	buf_fini(&bound);
 	if (rc < 0)
-		return stored_fail(L, o);
+		stored_fail(L, o);
 	pairs_begin(L, &m);
 	in = buf_slice(l.out);
 	while (pairs_unframe(&in, &key, &value))
 		pairs_add(L, &m, key, value);
 	pairs_end(L, &m);
+	return rc == PAGE_FULL || m.n == r.limit;
+}
+
+int
+storage_list(lua_State *L)
+{
+	push_list(L, on_pair);
+	return 1;
+}
+
+/* page(storage, options) -> Map, is there more */
+int
+storage_page(lua_State *L)
+{
+	lua_pushboolean(L, push_list(L, on_page_pair));
+	return 2;
+}
+
+/* changes(storage): another number once a Map read before may be out of date */
+int
+storage_changes(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)kv_changes(host_owner(L, 1)->db));
 	return 1;
 }

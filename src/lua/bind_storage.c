@@ -293,6 +293,8 @@ static const luaL_Reg functions[] = {
 	{ "put", l_put },
 	{ "delete", l_delete },
 	{ "list", storage_list },
+	{ "page", storage_page },
+	{ "changes", storage_changes },
 	{ "deleteAll", l_deleteAll },
 	{ "transactionSync", l_transactionSync },
 	{ "sync", l_sync },

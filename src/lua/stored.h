@@ -40,6 +40,9 @@ void pairs_add(lua_State *, struct pairs *, struct str key, struct str bytes);
 void pairs_end(lua_State *, struct pairs *);		/* pushes the Map */
 
 int stored_setup(lua_State *);		/* storage.setup(Map): the metatable of what get { keys } and list() return */
-int storage_list(lua_State *);		/* bind_list.c: storage:list(options) */
+/* bind_list.c: storage:list(options); for storage.kv:list(options) a page of it, and whether that still holds. */
+int storage_list(lua_State *);
+int storage_page(lua_State *);
+int storage_changes(lua_State *);
 
 #endif

@@ -16,6 +16,7 @@ struct db_parts {
 	struct list cursors;		/* open ones; sql_orphan_all() kills them before a rollback, delete or close */
 	struct kv_statements *kv;	/* prepared on first use; kv_forget() */
 	struct sql_cache *sql;		/* statements by text; sql_forget() */
+	uint64_t kv_changes;		/* see kv_changes() */
 	int savepoints;			/* depth of transactionSync and batches */
 	bool trusted;			/* our own statements are being prepared: the authorizer lets all through */
 };

@@ -60,6 +60,7 @@ kv_forget(struct db *db)
 	struct db_parts *parts = db_parts(db);
 	struct kv_statements *kv = parts->kv;
 
+	parts->kv_changes++;
 	if (!kv)
 		return;
 	must(kv->lists == 0);
@@ -75,6 +76,8 @@ kv_savepoint_ended(struct db *db, int depth, bool kept)
 {
 	struct kv_statements *kv = db_parts(db)->kv;
 
+	if (!kept)
+		db_parts(db)->kv_changes++;
 	if (!kv || !kv->made || kv->made_at < depth)
 		return;
 	if (kept)
@@ -248,6 +251,7 @@ writer(struct db *db, int which, sqlite3 **h)
 	kv = statements(db_parts(db));
 	if (table_make(db, *h) < 0)
 		return NULL;
+	db_parts(db)->kv_changes++;
 	return statement(db, *h, kv, which);
 }
 
@@ -296,6 +300,12 @@ int
 kv_batch_end(struct db *db, bool ok)
 {
 	return savepoint_end(db, ok);
+}
+
+uint64_t
+kv_changes(struct db *db)
+{
+	return db_parts(db)->kv_changes;
 }
 
 static int

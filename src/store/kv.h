@@ -28,6 +28,8 @@ int kv_batch_begin(struct db *);
 int kv_batch_end(struct db *, bool ok);
 /* Calls each(arg, key, value) in order; the slices are lent during the call.  A non-zero answer stops and is returned. */
 int kv_list(struct db *, const struct kv_range *, int (*each)(void *arg, struct str key, struct str value), void *arg);
+/* Another number than before: what kv_list() gives may be different from now on.  Touches no disk. */
+uint64_t kv_changes(struct db *);
 /* Narrows r by a prefix as list{prefix=} asks; false: nothing can match.  end may use scratch, lent to r. */
 bool kv_range_prefix(struct kv_range *r, struct str prefix, struct buf *scratch);
 

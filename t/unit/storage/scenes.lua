@@ -182,7 +182,7 @@ function Scenes:it_limits_name_their_directive_and_its_place()
 	local s = self.ctx.storage
 	local place = raises("Keys cannot be larger than 64 bytes. A key of size 65 was provided. (limits kv_key, ",
 		s.put, s, ("k"):rep(65), 1)
-	assert(place:find "site.conf:3%)$", place)
+	assert(place:find "site.conf:8%)$", place)
 	raises("Keys cannot be larger than 64 bytes.", s.get, s, ("k"):rep(65))
 	raises("Values cannot be larger than 4096 bytes. A value of size 50", s.put, s, "k", ("v"):rep(5000))
 	raises("Values cannot be larger than 4096 bytes.", s.put, s, { k = ("v"):rep(5000) })
@@ -239,9 +239,10 @@ end
 function Scenes:it_B4_03_list_refuses_options_that_contradict_or_do_not_exist()
 	local s = self.ctx.storage
 	raises("list() cannot be called with both start and startAfter values.", s.list, s, { start = "a", startAfter = "a" })
-	for _, limit in ipairs { 0, -1, "5", 0 / 0 } do
+	for _, limit in ipairs { 0, -1, 0.5, 0 / 0 } do
 		raises("List limit must be positive.", s.list, s, { limit = limit })
 	end
+	raises("list(): limit is a number, not a string", s.list, s, { limit = "5" })
 	raises("list() has no option prefx; it knows start,", s.list, s, { prefx = "a" })
 	raises("list() has no option number", s.list, s, { "a" })
 	raises("list(): prefix is a string, not a number", s.list, s, { prefix = 5 })
@@ -271,6 +272,70 @@ function Scenes:it_B4_01_kv_reads_the_same_data_page_by_page()
 	same(walk { prefix = "k", start = "k050", ["end"] = "k280", reverse = true }, "230 k279 k050")
 	same(walk { startAfter = "k290" }, "9 k291 k299")
 	same(walk { prefix = "nope" }, "0 nil nil")
+end
+
+function Scenes:it_B4_01_kv_list_sees_what_is_written_ahead_of_it()
+	local s = self.ctx.storage
+	local kv = s.kv
+	local function refill()
+		s:deleteAll()
+		for i = 1, 40 do kv:put(("k%02d"):format(i), i) end
+	end
+	local function walk(options, during)
+		local seen = {}
+		refill()
+		for key, value in kv:list(options) do
+			seen[#seen + 1] = key .. "=" .. tostring(value)
+			during(key, #seen)
+			if #seen > 100 then error "no end" end
+		end
+		return #seen .. " " .. tostring(seen[1]) .. " " .. tostring(seen[2]) .. " " .. tostring(seen[#seen])
+	end
+	local function double(key, n) kv:put(key, 2 * n) kv:put("k40", "new") end
+	same(walk(nil, double), "40 k01=1 k02=2 k40=new")
+	same(walk({ reverse = true }, function(key) kv:delete(key) kv:delete "k39" end), "39 k40=40 k38=38 k01=1")
+	same(walk(nil, function(key) kv:delete(key) end), "40 k01=1 k02=2 k40=40")
+	same(s:list().size, 0)
+	same(walk(nil, function(_, n) kv:delete(("k%02d"):format(n + 20)) end), "20 k01=1 k02=2 k20=20")
+	same(walk({ limit = 3 }, function(key) kv:put(key .. "x", 0) end), "3 k01=1 k01x=0 k01xx=0")
+	same(walk(nil, function(_, n) if n == 2 then s:deleteAll() end end), "2 k01=1 k02=2 k02=2")
+	same(walk(nil, function(_, n)
+		if n == 1 then
+			pcall(s.transactionSync, s, function()
+				kv:put("k01a", 1)
+				error "undone"
+			end)
+		end
+	end), "40 k01=1 k02=2 k40=40")
+	-- What was read inside a transaction that is undone is read anew.
+	refill()
+	local step
+	pcall(s.transactionSync, s, function()
+		kv:put("k02", "undone")
+		step = kv:list()
+		step()
+		error "undo"
+	end)
+	same({ step() }, { "k02", 2 })
+	-- Several at once, and none after its end.
+	local a, b = kv:list { limit = 2 }, kv:list { reverse = true, limit = 1 }
+	same({ a(), b(), (a()) }, { "k01", "k40", "k02" })
+	kv:put("k03", 3)
+	same({ a(), b() }, {})
+end
+
+function Scenes:it_B4_01_kv_list_holds_little_of_what_is_large()
+	local kv = self.ctx.storage.kv
+	for i = 1, 200 do kv:put("k" .. i, ("v"):rep(4000)) end
+	collectgarbage() collectgarbage()
+	local before, most, n = collectgarbage "count", 0, 0
+	for _, value in kv:list() do
+		n = n + #value
+		most = math.max(most, collectgarbage "count" - before)
+		if n % 40000 == 0 then collectgarbage() end
+	end
+	same(n, 800000)
+	if most > 700 then error("the list took " .. most .. " KB") end
 end
 
 ---------------------------------------------------------------------------
