@@ -129,9 +129,8 @@ all(lua_State *L, void (*push)(lua_State *, struct cursor *, int names))
 
 	lua_newtable(L);
 	list = lua_gettop(L);
-	if (r->c && sql_columns(r->c) == 0)	/* an INSERT, say: nothing to read */
-		return 1;
-	while (step(L, o, r)) {
+	/* An INSERT, say, has no columns: nothing to read. */
+	while (!(r->c && sql_columns(r->c) == 0) && step(L, o, r)) {
 		push(L, r->c, names);
 		lua_rawseti(L, list, ++n);
 	}

@@ -154,8 +154,9 @@ db_fail(struct db *db, int rc)
 	if (code != SQLITE_FULL || !storage_full(db))
 		err_set(ERR_STORE, "%s%s: %s%s%s", message, where, sql_code_name(code), extra, limit.n ? limit.p : "");
 	buf_fini(&limit);
-	/* undone: SQLite rolled everything back by itself; what the handler wrote before is gone. */
-	if (is_critical(code) || undone) {
+	/* undone: SQLite rolled everything back by itself; what the handler wrote before is gone.
+	 * SQLITE_CORRUPT_VTAB is FTS5's word for an index that does not fit its content (the app's mistake). */
+	if ((is_critical(code) && extended != SQLITE_CORRUPT_VTAB) || undone) {
 		char *text = xstrdup(err_text());
 
 		db_break(db, text);

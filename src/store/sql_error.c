@@ -54,13 +54,35 @@ sql_code_name(int code)
 	return "SQLITE_UNKNOWN";
 }
 
-/* People write // where other languages begin a comment; SQLite then stumbles over a slash. */
+/* People write // where other languages begin a comment; SQLite then stumbles over one of the slashes. */
 static bool
 slashes_at(struct str text, size_t at)
 {
 	if (at >= text.n || text.p[at] != '/')
 		return false;
 	return (at + 1 < text.n && text.p[at + 1] == '/') || (at > 0 && text.p[at - 1] == '/');
+}
+
+#define COMMENTS ". A comment in SQL begins with -- or stands between /* and */; "
+
+/* How messages begin that want a word more. */
+static const struct {
+	const char *begins, *hint;
+} hints[] = {
+	{ "unrecognized token: \"#", COMMENTS "# is not one" },
+	{ "cannot VACUUM", ". VACUUM is not available: pages that were freed are used again, and ctx.storage:deleteAll() gives all of them back" },
+};
+
+static void
+add_hint(int rc, struct str rest, int offset, const char *message, struct buf *text)
+{
+	if (rc == SQLITE_CORRUPT_VTAB)
+		buf_c(text, ". The index of a virtual table does not fit what it indexes; INSERT INTO f(f) VALUES ('rebuild') makes that of an FTS5 table f anew");
+	if (rest.p && offset >= 0 && slashes_at(rest, (size_t)offset))
+		buf_c(text, COMMENTS "// is not one");
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+		if (strncmp(message, hints[i].begins, strlen(hints[i].begins)) == 0)
+			buf_c(text, hints[i].hint);
 }
 
 static void
@@ -76,8 +98,7 @@ describe(struct db *db, sqlite3 *h, int rc, struct str query, struct str rest, s
 	if (rc != primary)
 		buf_printf(text, " (extended: %s)", sql_code_name(rc));
 	guard_name_limit(db, primary, sqlite3_errmsg(h), text);
-	if (rest.p && offset >= 0 && slashes_at(rest, (size_t)offset))
-		buf_c(text, ". A comment in SQL begins with -- or stands between /* and */; // is not one");
+	add_hint(rc, rest, offset, sqlite3_errmsg(h), text);
 }
 
 #define USE_TRANSACTIONS \
