@@ -7,8 +7,9 @@
  * users from calling them) and why an FTS5 table with content='_cf_KV' reads
  * nothing.  Our own statements run with db_parts()->trusted.
  *
- * One thing the stock authorizer is not told is the new name in ALTER TABLE ...
- * RENAME TO; guard_rename() reads it from the text.
+ * Two things the stock authorizer is not told: the new name in ALTER TABLE ...
+ * RENAME TO, and the table behind REFERENCES (PRAGMA foreign_key_check would
+ * tell which keys it holds).  guard_names() reads them from the text.
  *
  * To allow a function or PRAGMA: one row, in its sorted place.
  *
@@ -28,9 +29,13 @@
 
 /* ---- names ---- */
 
+#define AUTOMATIC "sqlite_autoindex_"	/* SQLite's index behind PRIMARY KEY and UNIQUE; its table's name follows */
+
 static bool
 reserved(const char *name)
 {
+	if (name && strncasecmp(name, AUTOMATIC, sizeof(AUTOMATIC) - 1) == 0)
+		name += sizeof(AUTOMATIC) - 1;
 	return name && strncasecmp(name, "_cf_", 4) == 0;
 }
 
@@ -177,12 +182,12 @@ static const char *const hidden[] = { "bytecode", "dbstat", "fts3tokenize", "pra
 
 /* ---- actions ---- */
 
-enum verdict { REFUSE, ALLOW, TABLE, OBJECT, TEMPORARY, VIRTUAL, PRAGMA, FUNCTION, TRANSACTION, ALTER, ATTACH };
+enum verdict { REFUSE, ALLOW, TABLE, OBJECT, CREATE, TEMPORARY, VIRTUAL, PRAGMA, FUNCTION, TRANSACTION, ALTER, ATTACH };
 
 /* By SQLite's action number; what is not here is REFUSE. */
 static const unsigned char actions[] = {
 	[SQLITE_CREATE_INDEX] = OBJECT,		/* index, table */
-	[SQLITE_CREATE_TABLE] = OBJECT,		/* table */
+	[SQLITE_CREATE_TABLE] = CREATE,		/* table */
 	[SQLITE_CREATE_TEMP_INDEX] = TEMPORARY,
 	[SQLITE_CREATE_TEMP_TABLE] = TEMPORARY,
 	[SQLITE_CREATE_TEMP_TRIGGER] = TEMPORARY,
@@ -262,6 +267,9 @@ authorize(void *arg, int action, const char *a, const char *b, const char *datab
 		return SQLITE_OK;
 	case TABLE:
 		return allow_table(seen, a);
+	case CREATE:
+		seen->names = true;
+		/* fall through */
 	case OBJECT:
 		return temporary(database) ? deny(seen, GUARD_TEMP, a) : allow_object(seen, a, b);
 	case TEMPORARY:
@@ -275,7 +283,7 @@ authorize(void *arg, int action, const char *a, const char *b, const char *datab
 	case TRANSACTION:
 		return deny(seen, GUARD_TRANSACTION, a);
 	case ALTER:
-		seen->alters = true;
+		seen->names = true;
 		return allow_object(seen, b, NULL);
 	case ATTACH:
 		return deny(seen, GUARD_ATTACH, a);
@@ -284,7 +292,7 @@ authorize(void *arg, int action, const char *a, const char *b, const char *datab
 	}
 }
 
-/* ---- the new name of a table ---- */
+/* ---- names in the text ---- */
 
 enum token { END, WORD, QUOTED, SIGN };
 
@@ -352,23 +360,33 @@ reserved_new_name(struct str name)
 	return str_ieq(name, STR("_cf")) || (name.n >= 4 && str_ieq(str_n(name.p, 4), STR("_cf_")));
 }
 
+/* What the words so far announce. */
+enum ahead { NOTHING, RENAME, A_NAME };
+
+static enum ahead
+look_ahead(enum ahead before, struct str word)
+{
+	if (str_ieq(word, STR("references")))
+		return A_NAME;
+	if (str_ieq(word, STR("rename")))
+		return RENAME;
+	return before == RENAME && str_ieq(word, STR("to")) ? A_NAME : NOTHING;
+}
+
 bool
-guard_rename(struct str sql, struct guard_seen *seen)
+guard_names(struct str sql, struct guard_seen *seen)
 {
 	struct str token = { NULL, 0 };
-	int matched = 0;	/* 1: RENAME was seen, 2: RENAME TO */
+	enum ahead ahead = NOTHING;
 	enum token kind;
 
 	while ((kind = take_token(&sql, &token)) != END) {
-		if (matched == 2 && (kind == WORD || kind == QUOTED) && reserved_new_name(token)) {
+		if (ahead == A_NAME && kind != SIGN && reserved_new_name(token)) {
 			seen->denial = GUARD_RESERVED;
 			snprintf(seen->name, sizeof(seen->name), "%.*s", (int)(token.n < 63 ? token.n : 63), token.p);
 			return true;
 		}
-		if (matched == 1 && kind == WORD && str_ieq(token, STR("to")))
-			matched = 2;
-		else
-			matched = kind == WORD && str_ieq(token, STR("rename"));
+		ahead = kind == WORD ? look_ahead(ahead, token) : NOTHING;
 	}
 	return false;
 }

@@ -26,14 +26,14 @@ struct db;
 struct guard_seen {
 	enum guard_denial denial;	/* the first one */
 	char name[64];			/* what was denied, cut to fit */
-	bool alters;			/* ALTER TABLE: its new name must be checked with guard_rename() */
+	bool names;			/* it makes or alters a table: its text must pass guard_names() */
 	bool pragma;			/* acts while it is prepared, so it must not be cached */
 	bool writes;			/* sqlite3_stmt_readonly() calls it a reader, but it is not */
 };
 
-/* Finds the new name of an ALTER TABLE ... RENAME TO, which SQLite's authorizer is not told.
- * true: a reserved name, written down in seen. */
-bool guard_rename(struct str sql, struct guard_seen *seen);
+/* Finds the names that SQLite's authorizer is not told: the new one in ALTER TABLE ... RENAME TO, and the table behind
+ * REFERENCES.  true: a reserved name, written down in seen. */
+bool guard_names(struct str sql, struct guard_seen *seen);
 /* Which of the app's limits is this message of SQLite about?  " (sql_limits params, site.conf:12)" to out, or nothing. */
 void guard_name_limit(struct db *, int rc, const char *message, struct buf *out);
 /* A sentence that says what to write instead, or "". Writes it to out. */

@@ -114,7 +114,7 @@ is_writer(sqlite3_stmt *stmt, const struct guard_seen *seen)
 }
 
 static int
-refuse_rename(const struct sql_cache *cache)
+refuse_name(const struct sql_cache *cache)
 {
 	struct buf text = { 0 };
 
@@ -145,8 +145,8 @@ sql_prepare(struct db *db, sqlite3 *h, struct str query, struct str *rest)
 	if (!stmt)
 		return no_statement(query, from);
 	*rest = str_n(tail, from.n - (size_t)(tail - from.p));
-	if (cache->seen.alters && guard_rename(str_n(from.p, from.n - rest->n), &cache->seen)) {
-		refuse_rename(cache);
+	if (cache->seen.names && guard_names(str_n(from.p, from.n - rest->n), &cache->seen)) {
+		refuse_name(cache);
 		sqlite3_finalize(stmt);
 		return NULL;
 	}
