@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "store/disk.h"
 #include "store/inside.h"
+#include "store/quarantine.h"
 #include "store/record.h"
 #include "store/shard.h"
 
@@ -55,12 +56,17 @@ capture_know(struct capture *c)
 {
 	char path[PATHS_MAX];
 	struct stat st = { 0 };
+	int rc = OK;
 
 	if (c->known)
 		return OK;
 	paths_file(path, c->klass, c->id);
-	if (stat(path, &st) != 0 && errno != ENOENT && errno != ENOTDIR)
-		return err_set(ERR_IO, "stat %s: %s", path, strerror(errno));
+	if (lstat(path, &st) != 0)
+		rc = errno == ENOENT || errno == ENOTDIR ? quarantine_missing(path) : err_set(ERR_IO, "stat %s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode) || st.st_size == 0 || st.st_size % PAGE_BYTES)
+		rc = quarantine_odd(path, &st);
+	if (rc != OK)
+		return rc;
 	if (st.st_size > (off_t)PAGE_BYTES * INT32_MAX)
 		return err_set(ERR_CORRUPT, "%s is larger than any database can be", path);
 	c->file_size = (uint32_t)((st.st_size + PAGE_BYTES - 1) / PAGE_BYTES);
@@ -286,6 +292,7 @@ capture_unlink(struct capture *c, const char *path)
 
 	file_close(&s->files, &c->file);
 	shard_wrote(s, c->klass, c->id);
+	quarantine_outlived(path);
 	if (unlink(path) != 0 && errno != ENOENT)
 		return failure_set(&s->store->failure, "unlink %s: %s", path, strerror(errno));
 	c->file_size = c->file_keep = 0;

@@ -50,7 +50,7 @@ struct capture {
 void capture_init(struct capture *, struct shard *, const unsigned char id[PATHS_ID]);
 void capture_drop(struct capture *);		/* lets go of pages, descriptor and lists; writes nothing */
 
-int capture_know(struct capture *);		/* looks how large the file is, once; needs klass.  ERR_IO */
+int capture_know(struct capture *);		/* looks how large the file is, once; needs klass.  ERR_IO; ERR_CORRUPT, ERR_STORE: see quarantine.h */
 int capture_read(struct capture *, uint32_t pgno, unsigned from, unsigned n, void *to);	/* ERR_IO: could not read the file */
 void capture_write(struct capture *, uint32_t pgno, const void *page);	/* a whole page; copies */
 void capture_truncate(struct capture *, uint32_t size);

@@ -14,9 +14,11 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "store/capture.h"
 #include "store/handle.h"
 #include "store/inside.h"
+#include "store/quarantine.h"
 #include "store/shard.h"
 #include "store/sql_cache.h"
 #include "store/vfs.h"
@@ -37,6 +39,8 @@ struct db {
 	bool wiped;			/* ... in which deleteAll ran: the handle knows nothing of what was before */
 	struct list warm;		/* in the shard: keeps its page cache */
 	char *broken;			/* why every call fails from now on */
+	bool critical;			/* ... which the log has to say when it is closed */
+	bool damaged;			/* ... because its file is no database: it is to be set aside */
 	struct buf meta;		/* what db_meta_get() lends */
 	void (*on_dirty)(void *arg);
 	void (*ask)(void *arg, struct sql_limits *);	/* NULL: nobody to ask */
@@ -99,6 +103,13 @@ is_critical(int rc)
 	return rc == SQLITE_FULL || rc == SQLITE_IOERR || rc == SQLITE_NOMEM || rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
 }
 
+/* CORRUPT_VTAB is about an index of FTS5 or R*Tree that does not agree with its rows, which SQL can bring about. */
+static bool
+is_damage(int code, int extended)
+{
+	return code == SQLITE_NOTADB || (code == SQLITE_CORRUPT && extended != SQLITE_CORRUPT_VTAB);
+}
+
 static void
 add_size(struct buf *b, uint64_t bytes, const char *number)
 {
@@ -140,7 +151,7 @@ db_fail(struct db *db, int rc)
 	const char *detail = (extended & 0xff) == code && extended != code ? sql_code_name(extended) : NULL;
 	const char *message = db->handle && sqlite3_errcode(db->handle) == code ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
 	int offset = db->handle ? sqlite3_error_offset(db->handle) : -1;
-	char where[32] = "", extra[64] = "";
+	char where[32] = "", extra[64] = "", file[512] = "";
 	struct buf limit = { 0 };
 	bool undone = db->begun && db->handle && sqlite3_get_autocommit(db->handle);
 
@@ -150,9 +161,11 @@ db_fail(struct db *db, int rc)
 		snprintf(where, sizeof where, " at offset %d", offset);
 	if (detail)
 		snprintf(extra, sizeof extra, " (extended: %s)", detail);
+	if (extended == SQLITE_IOERR_READ && err_code() == ERR_IO)
+		snprintf(file, sizeof file, ": %s", err_text());	/* capture.c's */
 	guard_name_limit(db, code, message, &limit);
 	if (code != SQLITE_FULL || !storage_full(db))
-		err_set(ERR_STORE, "%s%s: %s%s%s", message, where, sql_code_name(code), extra, limit.n ? limit.p : "");
+		err_set(ERR_STORE, "%s%s: %s%s%s%s", message, where, sql_code_name(code), extra, file, limit.n ? limit.p : "");
 	buf_fini(&limit);
 	/* undone: SQLite rolled everything back by itself; what the handler wrote before is gone.
 	 * SQLITE_CORRUPT_VTAB is FTS5's word for an index that does not fit its content (the app's mistake). */
@@ -160,6 +173,8 @@ db_fail(struct db *db, int rc)
 		char *text = xstrdup(err_text());
 
 		db_break(db, text);
+		db->critical = is_critical(code);
+		db->damaged = is_damage(code, extended);
 		free(text);
 	}
 	return ERR_STORE;
@@ -260,7 +275,11 @@ db_know(struct db *db)
 
 	if (!c->klass && !(c->klass = shard_klass(c->shard, db->name.app, db->name.class_name)))
 		return ERR_ARGUMENT;
-	return capture_know(c);
+	if (capture_know(c) == OK)
+		return OK;
+	db->damaged = err_code() == ERR_CORRUPT;
+	db->critical = db->damaged || err_code() == ERR_IO;
+	return db_break(db, err_text());
 }
 
 static int
@@ -442,7 +461,7 @@ bool
 db_exists(struct db *db)
 {
 	/* Unreadable: let the caller open it and get the error. */
-	return db_know(db) != OK || db->capture.size > 0 || db->begun;
+	return db->broken || db_know(db) != OK || db->capture.size > 0 || db->begun;
 }
 
 uint64_t
@@ -484,6 +503,23 @@ db_settle(struct capture *c)
 	return rc < 0 ? rc : OK;
 }
 
+/* What broke it is said once, here at its end. */
+static int
+db_report(struct db *db)
+{
+	struct sql_limits limits;
+	char object[1024], path[PATHS_MAX];
+
+	paths_file(path, db->capture.klass, db->name.id);
+	if (!db_limits(db, &limits))
+		snprintf(limits.object, sizeof limits.object, "%.64s", strrchr(path, '/') + 1);
+	snprintf(object, sizeof object, "%s/%s/%s", db->name.app, db->name.class_name, limits.object);
+	if (db->damaged && !failure_is(&db->capture.shard->store->failure) && !quarantine_spares(path, db->broken))
+		return quarantine(&db->capture, object, db->broken);
+	log_error("the database of %s (%s) broke, the object is reset: %s", object, path, db->broken);
+	return OK;
+}
+
 int
 db_free(struct db **dbp)
 {
@@ -493,6 +529,8 @@ db_free(struct db **dbp)
 	db_close_handle(db, slept);
 	capture_rollback(&db->capture);
 	rc = db_settle(&db->capture);
+	if (db->critical && rc == OK)
+		rc = db_report(db);
 	capture_drop(&db->capture);
 	sql_orphan_all(db, slept);
 	buf_fini(&db->meta);

@@ -78,7 +78,9 @@ enum { META_NAME = 3 };				/* 1 and 2 are the alarm and the bookmark, as in the 
 int db_meta_get(struct db *, int key, struct str *value);	/* value.p NULL: none; lends until the next call on this db */
 int db_meta_put(struct db *, int key, struct str value);
 
-/* A failed call that broke the database for good (I/O, full, corrupt): every later call fails with the same text. */
+/* A failed call that broke the database for good (I/O, full, no memory, corrupt): every later call fails with the same text, whether
+ * the first was caught or not.  db_free() then says in the log whose database broke and why, and sets a damaged file aside: see
+ * quarantine.h. */
 bool db_broken(const struct db *);
 
 #endif

@@ -17,6 +17,10 @@
  * in a recycled file never looks like a record.  Commit numbers in a journal
  * are consecutive.
  *
+ * A record whose keep and size are RECORD_SETTLED has no pieces: the file has
+ * all up to here, synced, and nothing that stands before it in the journal is
+ * replayed onto it (quarantine.h).
+ *
  * Reading is total: any bytes give a record or a refusal.
  */
 #ifndef DREY_STORE_RECORD_H
@@ -29,6 +33,7 @@
 #include "store/pages.h"
 
 enum { RECORD_HEAD = 28, RECORD_ID = 32, SEGMENT_HEAD = 32, SEGMENT_VERSION = 1 };
+#define RECORD_SETTLED UINT32_MAX
 #define RECORD_MAX ((uint64_t)1 << 30)	/* a larger transaction is refused before it is written */
 
 struct record {

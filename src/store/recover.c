@@ -75,6 +75,8 @@ segments_list(struct segments *s, const char *dir)
 
 /* Where the records read so far end, and what must come next. */
 struct walk {
+	int (*step)(struct replay *, const struct record *, const char *path, uint64_t at);
+	struct replay *replay;
 	char path[4096];
 	uint64_t at, next;		/* next commit; 0: any */
 	bool empty;			/* path is a segment without records: none may follow */
@@ -90,7 +92,7 @@ walk_gap(const struct walk *w, const struct segment *s, uint64_t at, uint64_t fo
 }
 
 static int
-walk_segment(struct walk *w, struct segment *s, struct replay *replay, struct recovered *out)
+walk_segment(struct walk *w, struct segment *s, struct recovered *out)
 {
 	struct record r;
 	uint64_t at, before = out->records;
@@ -99,7 +101,7 @@ walk_segment(struct walk *w, struct segment *s, struct replay *replay, struct re
 	while ((rc = segment_next(s, &r, &at)) == 1) {
 		if (w->empty || (w->next && r.commit != w->next))
 			return walk_gap(w, s, at, r.commit);
-		if (replay && (rc = replay_record(replay, &r, s->path, at)) != OK)
+		if ((rc = w->step(w->replay, &r, s->path, at)) != OK)
 			return rc;
 		out->last_commit = r.commit;
 		out->records++;
@@ -115,11 +117,10 @@ walk_segment(struct walk *w, struct segment *s, struct replay *replay, struct re
 	return rc;
 }
 
-/* Every record of all segments, in order; replay NULL: only check. */
+/* Every record of all segments, in order. */
 static int
-segments_walk(const struct segments *list, const char *dir, struct replay *replay, struct recovered *out)
+segments_walk(const struct segments *list, const char *dir, struct walk w, struct recovered *out)
 {
-	struct walk w = { .next = 0 };
 	struct segment s;
 	int rc = OK;
 
@@ -127,7 +128,7 @@ segments_walk(const struct segments *list, const char *dir, struct replay *repla
 	for (size_t i = 0; i < list->n && rc == OK; i++) {
 		if ((rc = segment_open(&s, dir, list->v[i])) != OK)
 			return rc;
-		rc = walk_segment(&w, &s, replay, out);
+		rc = walk_segment(&w, &s, out);
 		segment_close(&s);
 		out->last_segment = list->v[i];	/* also without records: a number is used once */
 	}
@@ -161,18 +162,16 @@ int
 recover(const char *dir, const char *journal_dir, struct map *klasses, struct recovered *out)
 {
 	struct segments list = { 0 };
-	struct replay *replay;
+	struct replay *replay = replay_new(dir, klasses);
 	int rc = segments_list(&list, journal_dir);
 
 	if (rc == OK)
-		rc = segments_walk(&list, journal_dir, NULL, out);
-	if (rc == OK && out->records) {
-		replay = replay_new(dir, klasses);
-		rc = segments_walk(&list, journal_dir, replay, out);
-		if (rc == OK)
-			rc = replay_finish(replay);
-		replay_free(&replay);
-	}
+		rc = segments_walk(&list, journal_dir, (struct walk){ .step = replay_look, .replay = replay }, out);
+	if (rc == OK && out->records)
+		rc = segments_walk(&list, journal_dir, (struct walk){ .step = replay_record, .replay = replay }, out);
+	if (rc == OK && out->records)
+		rc = replay_finish(replay);
+	replay_free(&replay);
 	if (rc == OK && list.n)
 		rc = segments_remove(&list, journal_dir);
 	if (rc == OK && out->records)

@@ -1,6 +1,7 @@
 /* recover.h -- after a crash: the journal's records onto the files.
  *
- * All segments are read twice.  The first pass only checks: commit numbers
+ * All segments are read twice.  The first pass only checks and notes which
+ * records are in their file already (quarantine.h): commit numbers
  * are consecutive over all segments, so that the one place where records may
  * end early is the tail of the last segment that has any.  Anything else is
  * ERR_CORRUPT with file and offset, and no file has been touched.  The second

@@ -14,6 +14,7 @@
 #include "store/disk.h"
 #include "store/pages.h"
 #include "store/paths.h"
+#include "store/quarantine.h"
 #include "store/unsynced.h"
 
 enum { PAGES_MAX = 32768 };		/* 128 MB in memory, then all is written */
@@ -26,6 +27,7 @@ struct target {				/* one database */
 	struct pages pages;
 	uint32_t size;			/* pages now */
 	uint32_t keep;			/* pages of the file that still hold */
+	uint64_t settled;		/* records up to this commit are in the file */
 	bool written;			/* pages may be in the file alone */
 	bool touched;			/* a record came since the file was written */
 	char bytes[sizeof(struct klass *) + PATHS_ID];
@@ -188,6 +190,8 @@ target_write(struct replay *r, struct target *t)
 	char path[PATHS_MAX];
 
 	paths_file(path, t->klass, t->id);
+	if (t->size == 0)
+		quarantine_outlived(path);
 	if (t->size == 0 ? unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR : write_file(t, path) != 0)
 		return err_set(ERR_IO, "write %s: %s", path, strerror(errno));
 	unsynced_add(&r->unsynced, t->klass, t->id);
@@ -237,6 +241,25 @@ apply(struct replay *r, struct target *t, const struct record *rec)
 	return rc;
 }
 
+static int
+nameless(const char *path, uint64_t at)
+{
+	return err_set(ERR_CORRUPT, "the journal is damaged: the record in %s at byte %" PRIu64 " names no class", path, at);
+}
+
+int
+replay_look(struct replay *r, const struct record *rec, const char *path, uint64_t at)
+{
+	struct target *t;
+
+	if (rec->size != RECORD_SETTLED || rec->keep != RECORD_SETTLED)
+		return OK;
+	if (!(t = replay_target(r, rec)))
+		return nameless(path, at);
+	t->settled = rec->commit;
+	return OK;
+}
+
 int
 replay_record(struct replay *r, const struct record *rec, const char *path, uint64_t at)
 {
@@ -245,7 +268,9 @@ replay_record(struct replay *r, const struct record *rec, const char *path, uint
 	int rc;
 
 	if (!t)
-		return err_set(ERR_CORRUPT, "the journal is damaged: the record in %s at byte %" PRIu64 " names no class", path, at);
+		return nameless(path, at);
+	if (rec->commit <= t->settled)
+		return OK;
 	rc = apply(r, t, rec);
 	if (rc != OK) {
 		snprintf(why, sizeof why, "%s", err_text());

@@ -47,13 +47,33 @@ count_wake(void *arg)
 
 /* ---- scenes ---- */
 
-START_TEST(a_damaged_file_breaks_its_object_only)
+/* As an app that catches the error would: it goes on, in vain.  Returns what SQLite said. */
+static int
+spoilt(struct db *db, const char *text)
+{
+	sqlite3 *h = db_handle(db);
+	int rc;
+
+	if (!h)
+		return SQLITE_ERROR;
+	db_parts(db)->trusted = true;
+	rc = sqlite3_exec(h, text, NULL, NULL, NULL);
+	db_parts(db)->trusted = false;
+	if (rc != SQLITE_OK)
+		db_fail(db, rc);
+	return rc;
+}
+
+START_TEST(a_damaged_file_breaks_its_object_and_is_set_aside)
 {
 	struct scratch s;
 	struct db *db;
-	char path[600], text[200];
+	char path[600], text[200], log[300], command[600];
+	uint64_t number = 0;
 
 	scratch_begin(&s);
+	snprintf(log, sizeof log, "%s/log", s.dir);
+	log_open(log, LOG_ERROR);
 	db = filled(&s, 1);
 	db_free(&db);
 	id_path(&s, path, 1);
@@ -62,19 +82,36 @@ START_TEST(a_damaged_file_breaks_its_object_only)
 	ck_assert_int_eq(pwrite(fd, text, sizeof text, 4096), (ssize_t)sizeof text);	/* the table's root page */
 	close(fd);
 	db = scratch_db(&s, 1);
-	ck_assert_ptr_nonnull(db_handle(db));
-	db_parts(db)->trusted = true;
-	int rc = sqlite3_exec(db_handle(db), "SELECT sum(length(x)) FROM t", NULL, NULL, NULL);
-	ck_assert_int_eq(rc, SQLITE_CORRUPT);
-	ck_assert_int_eq(db_fail(db, rc), ERR_STORE);
+	do_sql(db, "CREATE TABLE u(y)");
+	ck_assert_int_eq(spoilt(db, "SELECT sum(length(x)) FROM t"), SQLITE_CORRUPT);
 	ck_assert(db_broken(db));
 	ck_assert_said("malformed: SQLITE_CORRUPT");
 	snprintf(text, sizeof text, "%s", err_text());
 	ck_assert_ptr_null(db_handle(db));
 	ck_assert_str_eq(err_text(), text);
 	ck_assert_int_eq(db_begin(db), ERR_STORE);
+	ck_assert_int_eq(db_delete_all(db), ERR_STORE);
+	ck_assert_int_eq(db_commit(db, &number), ERR_STORE);
+	ck_assert_str_eq(err_text(), text);
 	ck_assert_int_eq(db_free(&db), OK);
 	ck_assert(!store_failed(s.store));
+	ck_assert_int_eq(file_size(&s, 1), -1);
+	snprintf(command, sizeof command, "grep -c ' error the database of app/Thing/01ab0.* is damaged and was set aside as .*SQLITE_CORRUPT' %s | grep -qx 1", log);
+	ck_assert_int_eq(system(command), 0);
+
+	db = scratch_db(&s, 1);
+	ck_assert(db_exists(db));
+	ck_assert_int_eq(db_begin(db), ERR_STORE);
+	ck_assert_said("set aside as");
+	ck_assert_int_eq(db_free(&db), OK);
+	strcat(path, ".corrupt");
+	ck_assert_int_eq(unlink(path), 0);
+	db = scratch_db(&s, 1);
+	ck_assert(!db_exists(db));
+	do_sql(db, "CREATE TABLE t(x)");
+	commit(db);
+	db_free(&db);
+	ck_assert_int_eq(file_size(&s, 1), 8192);
 	scratch_end(&s);
 }
 END_TEST
@@ -222,7 +259,7 @@ main(void)
 	int failed;
 
 	tcase_set_timeout(t, 120);
-	tcase_add_test(t, a_damaged_file_breaks_its_object_only);
+	tcase_add_test(t, a_damaged_file_breaks_its_object_and_is_set_aside);
 	tcase_add_test(t, after_a_failed_sync_nothing_is_acknowledged);
 	tcase_add_test(t, a_second_owner_is_told_who_is_the_first);
 	tcase_add_test(t, running_out_of_descriptors_is_survived);

@@ -210,6 +210,35 @@ START_TEST(replaying_onto_a_later_state_gives_the_later_state)
 }
 END_TEST
 
+START_TEST(what_stands_before_a_settled_record_is_not_replayed)
+{
+	struct buf b = { 0 };
+	struct recovered r;
+
+	begin();
+	head(&b, 1, 1);
+	commit(&b, 1, 1, 0, 2, 0, 0, 'a');
+	commit(&b, 1, 2, 2, 2, 1, 0, 'b');
+	save(&b, 1);
+	ck_assert_int_eq(run(&r), OK);
+	head(&b, 2, 3);
+	commit(&b, 2, 3, 0, 3, 2, 0, 'x');
+	commit(&b, 2, 4, RECORD_SETTLED, RECORD_SETTLED, -1, 0, 0);
+	save(&b, 2);
+	ck_assert_int_eq(run(&r), OK);
+	ck_assert_uint_eq(r.last_commit, 4);
+	ck_assert_str_eq(file(), "ab");
+	head(&b, 3, 5);
+	commit(&b, 3, 5, 0, 3, 2, 0, 'x');
+	commit(&b, 3, 6, RECORD_SETTLED, RECORD_SETTLED, -1, 0, 0);
+	commit(&b, 3, 7, 2, 2, 0, 0, 'c');
+	save(&b, 3);
+	ck_assert_int_eq(run(&r), OK);
+	ck_assert_str_eq(file(), "cb");
+	end();
+}
+END_TEST
+
 START_TEST(what_was_cut_off_reads_as_zeros_when_it_grows_again)
 {
 	struct buf b = { 0 };
@@ -446,6 +475,7 @@ main(void)
 	tcase_add_test(t, an_empty_journal_is_no_work);
 	tcase_add_test(t, records_become_the_file_and_the_segments_go);
 	tcase_add_test(t, replaying_onto_a_later_state_gives_the_later_state);
+	tcase_add_test(t, what_stands_before_a_settled_record_is_not_replayed);
 	tcase_add_test(t, what_was_cut_off_reads_as_zeros_when_it_grows_again);
 	tcase_add_test(t, a_deleted_database_has_no_file);
 	tcase_add_test(t, a_torn_tail_ends_the_journal);
