@@ -11,9 +11,16 @@
 struct file {
 	unsigned char id[32];
 	int64_t number;
+	struct version *versions;	/* newest first, down to one that is durable */
 	char *name;			/* NULL: none was put */
 	size_t name_n;
 	bool exists;
+};
+
+struct version {
+	struct version *older;
+	uint64_t commit;
+	int64_t number;
 };
 
 struct store {
@@ -38,7 +45,7 @@ struct shard {
 
 struct db {
 	struct shard *shard;
-	struct file *file;		/* committed; an abandoned commit is not modelled: nobody dies here */
+	struct file *file;		/* committed */
 	struct file open;		/* with the implicit transaction on top */
 	bool dirty;
 	const char *broken;
@@ -58,6 +65,68 @@ fake_store_new(bool sync_at_once)
 	return st;
 }
 
+static void
+versions_free(struct version *v)
+{
+	while (v) {
+		struct version *older = v->older;
+
+		free(v);
+		v = older;
+	}
+}
+
+static void
+file_free(struct file *f)
+{
+	versions_free(f->versions);
+	free(f->name);
+	free(f);
+}
+
+/* What is older than the newest durable one is never asked for. */
+static void
+version_add(struct store *st, struct file *f, uint64_t commit)
+{
+	struct version *v = xcalloc(1, sizeof(*v));
+
+	v->older = f->versions;
+	v->commit = commit;
+	v->number = f->number;
+	f->versions = v;
+	while (v && v->commit > st->durable)
+		v = v->older;
+	if (v) {
+		versions_free(v->older);
+		v->older = NULL;
+	}
+}
+
+/* Names are not brought along: they are known from the next event. */
+struct store *
+fake_store_after_crash(const struct store *dead)
+{
+	struct store *st = fake_store_new(dead->sync_at_once);
+	struct file *f, *copy;
+
+	st->commits = st->durable = dead->durable;
+	for (size_t i = 0; (f = map_next(&dead->files, &i));) {
+		struct version *v = f->versions;
+
+		while (v && v->commit > dead->durable)
+			v = v->older;
+		if (!v)
+			continue;
+		copy = xcalloc(1, sizeof(*copy));
+		memcpy(copy->id, f->id, sizeof(copy->id));
+		copy->exists = true;
+		copy->number = v->number;
+		map_put(&st->files, str_n(copy->id, sizeof(copy->id)), copy);
+		version_add(st, copy, v->commit);
+	}
+	return st;
+}
+
 void
 fake_store_free(struct store **sp)
 {
@@ -69,8 +138,7 @@ fake_store_free(struct store **sp)
 		must(!st->shards[i]);
 	for (size_t i = 0; (f = map_next(&st->files, &i));) {
 		map_del(&st->files, str_n(f->id, sizeof(f->id)));
-		free(f->name);
-		free(f);
+		file_free(f);
 	}
 	map_fini(&st->files);
 	pthread_mutex_destroy(&st->lock);
@@ -244,8 +312,7 @@ file_drop(struct store *st, struct file *f)
 	pthread_mutex_lock(&st->lock);
 	map_del(&st->files, str_n(f->id, 32));
 	pthread_mutex_unlock(&st->lock);
-	free(f->name);
-	free(f);
+	file_free(f);
 }
 
 static void
@@ -324,10 +391,12 @@ db_commit(struct db *db, uint64_t *commit)
 		return err_set(ERR_STORE, "%s", refuse);
 	}
 	free(db->file->name);
+	db->open.versions = db->file->versions;
 	*db->file = db->open;
 	db->file->name = name_copy(&db->open);
 	db->dirty = false;
 	*commit = db->last_commit = ++st->commits;
+	version_add(st, db->file, db->last_commit);
 	if (st->sync_at_once)
 		st->durable = db->last_commit;
 	return OK;
@@ -386,6 +455,12 @@ db_meta_put(struct db *db, int key, struct str value)
 }
 
 /* ---- what the fake engine stores ---- */
+
+const unsigned char *
+fake_db_id(const struct db *db)
+{
+	return db->file->id;
+}
 
 int64_t
 fake_db_number(struct db *db)

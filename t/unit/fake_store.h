@@ -6,6 +6,8 @@
  * the test says so.  What is durable survives the sleep of its object.
  *
  * Each object stores one number and its name.
+ *
+ * After a power cut only what was durable is left: fake_store_after_crash().
  */
 #ifndef DREY_FAKE_STORE_H
 #define DREY_FAKE_STORE_H
@@ -14,6 +16,7 @@
 #include "store/store.h"
 
 struct store *fake_store_new(bool sync_at_once);	/* sync_at_once: a commit is durable when it returns */
+struct store *fake_store_after_crash(const struct store *);	/* another one, with what was durable in this one */
 void fake_store_free(struct store **);			/* all shards and databases must be gone */
 void fake_store_sync(struct store *);			/* all commits so far are durable; wakes who waits */
 void fake_store_sync_to(struct store *, uint64_t commit);
@@ -24,6 +27,7 @@ uint64_t fake_store_wanted(const struct store *);	/* the newest number a shard w
 uint64_t fake_store_waits(const struct store *);	/* how often a worker stood still for the journal */
 unsigned fake_store_open(const struct store *);		/* databases alive */
 
+const unsigned char *fake_db_id(const struct db *);	/* 32 bytes */
 int64_t fake_db_number(struct db *);
 void fake_db_set(struct db *, int64_t);
 void fake_db_spoil(struct db *, const char *why);	/* a critical error: db_broken(), the transaction is lost */
