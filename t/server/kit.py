@@ -4,6 +4,11 @@
     assert call(d, "THING", "a", "add", 1, 2) == 3
     with refused("boom"): call(d, "THING", "a", "explode")
 
+Storage alone is tested with pieces of Lua, without a class for each:
+
+    lua = scratch(drey)
+    assert lua('s:put("k", 1) return s:get "k"') == 1
+
 A call is POST /call with {binding, name or id, method, args}; its answer is
 {ok=true, result=} or {ok=false, error={message=, ...}}.
 """
@@ -55,6 +60,27 @@ end
 
 def export(*classes):
     return "\nreturn { fetch = front, " + ", ".join(f"{c} = {c}" for c in classes) + " }\n"
+
+
+SCRATCH = KIT + """
+local S = DurableObject:extend "S"
+function S:lua(code, ...)
+	local s = self.ctx.storage
+	local head = "local ctx, s, kv, sql, arg, env = ... "
+	return assert(loadstring(head .. code, "=test"))(self.ctx, s, s.kv, s.sql, { ... }, self.env)
+end
+""" + export("S")
+
+
+def scratch(drey, **more):
+    """A server, and a function that runs Lua in an object: ctx, s, kv, sql, env are there, arg[1] ... is what is passed."""
+    d = drey(SCRATCH, bindings={"S": "S"}, **more)
+
+    def lua(code, *args, name="a"):
+        return call(d, "S", name, "lua", code, *args)
+
+    lua.server = d
+    return lua
 
 
 class CallFailed(AssertionError):

@@ -1,11 +1,14 @@
-"""Keys and values: rows A6-01 to A6-06, A6-10, A6-11."""
+"""Keys and values: rows A6-01 to A6-08, A6-10, A6-11."""
 
 import re
+import threading
+import time
 
 import pytest
 
 from drey import eventually
-from kit import KIT, call, export, refused
+from http_raw import Closed
+from kit import KIT, call, export, refused, scratch
 
 KV = KIT + """
 local K = DurableObject:extend "K"
@@ -156,6 +159,66 @@ def test_A6_06_list_by_prefix_and_limit(k):
     assert k("list", {"start": "user:1", "end": "user:3"}) == [["user:1", 1], ["user:2", 2]]
     assert k("list", {"start": "user:1", "end": "user:3", "reverse": True}) == [["user:2", 2], ["user:1", 1]]
     assert k("list", {"prefix": "nobody"}) == []
+
+
+def test_A6_07_list_from_start_to_end_in_both_directions(k):
+    keys = [f"user:{c}" for c in "abcxyz"]
+    k("putMany", {key: i for i, key in enumerate(keys)})
+    between = {"start": "user:b", "end": "user:y"}
+    assert [key for key, _ in k("list", between)] == keys[1:4]
+    assert [key for key, _ in k("list", between | {"reverse": True})] == keys[3:0:-1]
+    assert [key for key, _ in k("list", {"start": "user:x"})] == keys[3:]
+    assert [key for key, _ in k("list", {"end_": "user:b", "reverse": True})] == ["user:a"]
+    assert k("list", {"start": "user:y", "end": "user:b"}) == [] == k("list", {"start": "user:b", "end": "user:b"})
+
+
+def test_A6_08_delete_all_takes_everything_and_the_object_goes_on(drey):
+    lua = scratch(drey)
+    assert lua("""s:put { a = 1, b = 2 }
+        sql:exec "CREATE TABLE t (n); INSERT INTO t VALUES (1), (2), (3)"
+        ctx.mark = "still here"
+        local cursor = sql:exec "SELECT n FROM t"
+        local nothing = select("#", s:deleteAll())
+        local ok, e = pcall(cursor.toArray, cursor)
+        return { nothing, ok, tostring(type(e) == "table" and e.message or e), s:list().size, sql.databaseSize }""") == [
+            0, False, "test:6: SQLite query was canceled because the database was deleted.", 0, 0]
+    with refused("no such table: t"):
+        lua("sql:exec 'SELECT * FROM t'")
+    # The instance and what it has in memory stay; it may store again at once.
+    assert lua("s:deleteAll() s:put('after', 1) sql:exec 'CREATE TABLE t (other)' return { ctx.mark, s:get 'after' }") == ["still here", 1]
+    lua.server.kill9()
+    lua.server.start()
+    assert lua("return { s:list().size, s:get 'after', sql:exec('SELECT count(*) AS n FROM t'):one().n }") == [1, 1, 0]
+    with refused("Cannot call deleteAll() within a transaction"):
+        lua("s:transactionSync(function() s:deleteAll() end)")
+    assert lua("return s:get 'after'") == 1
+
+
+@pytest.mark.limit(60)
+def test_A6_08_a_kill_in_the_middle_of_delete_all_leaves_all_or_nothing(drey):
+    lua = scratch(drey)
+    d, found = lua.server, set()
+    fill = """s:deleteAll() sql:exec "CREATE TABLE t (n)"
+        for i = 1, 100 do s:put("k" .. i, ("v"):rep(1000)) sql:exec("INSERT INTO t VALUES (?)", i) end"""
+    look = """local tables = sql:exec("SELECT count(*) AS n FROM sqlite_master WHERE name = 't'"):one().n
+        return { s:list().size, tables == 1 and sql:exec("SELECT count(*) AS n FROM t"):one().n or 0 }"""
+    for turn in range(6):
+        lua(fill)
+
+        def wipe():
+            try:
+                lua("s:deleteAll()")
+            except (AssertionError, OSError, Closed):
+                pass
+
+        t = threading.Thread(target=wipe)
+        t.start()
+        time.sleep(0.0005 * turn)  # to die at another moment each turn
+        d.kill9()
+        t.join()
+        d.start()
+        found.add(tuple(lua(look)))
+    assert found <= {(100, 100), (0, 0)}, found
 
 
 def test_A6_10_values_round_trip(k):
