@@ -53,6 +53,10 @@ serve(const struct settings *set)
 		.open_files = set->open_files,
 		.overlay_max = set->overlay_max,
 		.shards = set->worker_threads,
+		.min_free = set->min_free,
+		.min_free_file = set->min_free_at.file,
+		.min_free_line = set->min_free_at.line,
+		.full_timeout_ms = set->full_timeout_ms,
 	};
 	struct store *store = store_open(&store_options);
 

@@ -4,6 +4,7 @@
  * nothing is run.
  */
 #include "conf/parse.h"
+#include "conf/values.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -119,10 +120,29 @@ check_server(const struct server_conf *s)
 	return OK;
 }
 
+/* A new segment may be begun between two looks at the disk: store/room.h. */
+static int
+check_min_free(const struct settings *s)
+{
+	struct buf least = { 0 };
+	int rc = OK;
+
+	if (!s->min_free || s->min_free >= s->journal_segment)
+		return OK;
+	value_print_size(&least, (int64_t)s->journal_segment);
+	rc = place_error(s->min_free_at, "min_free is less than one journal_segment, which the server may need to begin while the disk fills; "
+		"write  min_free %s;  or  min_free 0;  to refuse no writes", least.p);
+	buf_fini(&least);
+	return rc;
+}
+
 int
 check_names(const struct settings *s)
 {
-	int rc;
+	int rc = check_min_free(s);
+
+	if (rc != OK)
+		return rc;
 
 	for (struct app_conf *app = s->apps; app; app = app->next)
 		if ((rc = check_app(app)) != OK)

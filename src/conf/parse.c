@@ -437,6 +437,9 @@ parse_all(struct parse *p, const char *file, struct str text)
 	for (struct app_conf *app = p->settings->apps; rc == OK && app; app = app->next)
 		if (app->profile)
 			apply_profile(p, app);
+	/* It grows with the segments, unless it is written out; then check.c looks at it. */
+	if (!p->settings->min_free_at.line && p->settings->min_free < p->settings->journal_segment)
+		p->settings->min_free = p->settings->journal_segment;
 	return rc == OK ? parse_link_apps(p) : rc;
 }
 

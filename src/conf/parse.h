@@ -86,6 +86,7 @@ int set_include(struct parse *, const struct directive *, const struct statement
 int parse_word(const struct directive *, const struct token *, const char **);	/* any text but an empty one; lends */
 int set_value(struct parse *, const struct directive *, const struct statement *);	/* by kind and offset */
 int set_same(struct parse *, const struct directive *, const struct statement *);	/* a block that writes into its parent's struct */
+int set_min_free(struct parse *, const struct directive *, const struct statement *);
 int set_worker_threads(struct parse *, const struct directive *, const struct statement *);
 int set_error_log(struct parse *, const struct directive *, const struct statement *);
 int set_access_log(struct parse *, const struct directive *, const struct statement *);

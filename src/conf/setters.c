@@ -149,6 +149,15 @@ set_worker_threads(struct parse *p, const struct directive *d, const struct stat
 }
 
 int
+set_min_free(struct parse *p, const struct directive *d, const struct statement *st)
+{
+	struct settings *s = p->frame->target;
+
+	s->min_free_at = st->name.at;
+	return set_value(p, d, st);
+}
+
+int
 set_error_log(struct parse *p, const struct directive *d, const struct statement *st)
 {
 	struct settings *s = p->frame->target;

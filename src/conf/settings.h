@@ -143,6 +143,9 @@ struct settings {
 	uint64_t journal_segment;	/* bytes of one journal segment */
 	uint64_t open_files;		/* database files kept open at most, all workers together */
 	uint64_t overlay_max;		/* bytes of changed pages one object may hold in memory before they go to its file */
+	uint64_t min_free;		/* bytes; writes are refused while the disk has less; 0: never; else at least journal_segment */
+	struct place min_free_at;	/* line 0: a default */
+	int64_t full_timeout_ms;	/* the journal waits so long for room on a full disk */
 	int64_t shutdown_timeout_ms;	/* in-flight requests get this long at a graceful stop */
 	struct app_conf *apps;
 	unsigned napps;

@@ -368,7 +368,7 @@ db_begin(struct db *db)
 
 	if (db->begun && !db->broken)
 		return OK;
-	if (!db_handle(db))
+	if (!db_handle(db) || room_check(&db->capture.shard->store->room) != OK)
 		return err_code();
 	if ((rc = run(db, db->begin)) != SQLITE_OK)
 		return db_fail(db, rc);

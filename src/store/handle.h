@@ -25,7 +25,8 @@ struct db_parts {
 sqlite3 *db_handle(struct db *);
 struct db_parts *db_parts(struct db *);
 struct buf *db_meta_lent(struct db *);	/* what db_meta_get() lends; owned by the db */
-/* Call before stepping any statement that writes: opens the implicit transaction, calls on_dirty once. */
+/* Call before stepping any statement that writes: opens the implicit transaction, calls on_dirty once.  ERR_STORE; ERR_LIMIT: the disk
+ * is almost full, and the db goes on. */
 int db_begin(struct db *);
 /* Turns SQLite's failure into err_set(ERR_STORE, "<message>: SQLITE_NAME") and breaks the db if it is a critical one. */
 int db_fail(struct db *, int rc);

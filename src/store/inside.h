@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "store/failure.h"
 #include "store/journal.h"
+#include "store/room.h"
 #include "store/store.h"
 #include "store/unsynced.h"
 
@@ -22,6 +23,7 @@ struct store {
 	uint64_t recovered;
 	int lock, whole;		/* descriptors; whole: see unsynced.h */
 	struct failure failure;
+	struct room room;
 	struct journal *journal;
 	struct checkpoint *checkpoint;
 

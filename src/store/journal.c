@@ -2,7 +2,6 @@
 #include "store/journal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,15 +12,14 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "store/disk.h"
-#include "store/files.h"
 #include "store/record.h"
+#include "store/tail.h"
 
 enum {
 	QUEUE_MAX = 64 << 20,	/* bytes gathered and not yet written; more makes the appender wait */
 	KICK_BYTES = 256 << 10,	/* enough to write without being asked */
 	KICK_NS = 1000000,	/* and what nobody asks for is written after this time */
-	FILL_MIN = 64 << 10, FILL_MAX = 1 << 20,
+	REST_MS = 1000,		/* between two looks at the disk while there is nothing to write */
 	BATCH_KEPT = 4 << 20	/* a larger buffer is not kept for reuse */
 };
 
@@ -37,7 +35,6 @@ struct closed {				/* a segment that gets no more records */
 
 struct journal {
 	char *dir;
-	int dirfd;			/* kept: a sync of the directory must not fail for want of a descriptor */
 	struct failure *failure;
 	uint64_t segment_max;
 	void (*on_durable)(void *arg);
@@ -59,13 +56,8 @@ struct journal {
 	unsigned waiters;
 	struct journal_stats stats;
 
-	/* the journal thread's own */
-	struct files files;		/* for patience, and a descriptor in reserve */
-	int fd;
-	uint64_t fd_segment, written, filled;
+	struct tail newest;		/* the journal thread's own; its dirfd also the checkpoint thread's */
 };
-
-static char zeros[FILL_MAX];		/* not const: in .bss, which costs neither binary nor memory */
 
 void
 journal_path(char *path, size_t size, const char *dir, uint64_t segment)
@@ -235,28 +227,51 @@ journal_durable(const struct journal *j)
 
 /* -- the journal thread -- */
 
+/* With the lock held; true: woken, or the time is up. */
+static bool
+journal_sleep(struct journal *j, int64_t ns)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	ns += until.tv_nsec;
+	until.tv_sec += ns / 1000000000;
+	until.tv_nsec = ns % 1000000000;
+	return pthread_cond_timedwait(&j->work, &j->mutex, &until) == 0;
+}
+
+/* With the lock held: until there is something to do. */
+static bool
+journal_idle(struct journal *j)
+{
+	bool slept = false;
+
+	while (!j->head && !j->stopping && !failure_is(j->failure)) {
+		bool woken;
+
+		j->idle = slept = true;
+		woken = journal_sleep(j, REST_MS * INT64_C(1000000));
+		j->idle = false;
+		if (woken)
+			continue;
+		pthread_mutex_unlock(&j->mutex);
+		tail_rest(&j->newest);
+		pthread_mutex_lock(&j->mutex);
+	}
+	return slept;
+}
+
 /* With the lock held: the next batch to write, NULL to stop. */
 static struct batch *
 journal_take(struct journal *j)
 {
 	struct batch *b;
-	bool slept = false;
+	bool slept = journal_idle(j);
 
-	while (!j->head && !j->stopping && !failure_is(j->failure)) {
-		j->idle = slept = true;
-		pthread_cond_wait(&j->work, &j->mutex);
-		j->idle = false;
-	}
 	/* Woken by the first commit of a worker's tick: the others of that tick follow at once, and then the worker asks. */
 	if (slept && j->head && !j->head->next && !j->kicked && j->queued < KICK_BYTES && !j->stopping) {
-		struct timespec until;
-
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += KICK_NS;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
 		j->napping = true;
-		pthread_cond_timedwait(&j->work, &j->mutex, &until);
+		journal_sleep(j, KICK_NS);
 		j->napping = false;
 	}
 	b = j->head;
@@ -267,66 +282,6 @@ journal_take(struct journal *j)
 		j->tail = NULL;
 	j->kicked = false;
 	return b;
-}
-
-/* A file of the segment's name, empty or recycled, its name on disk. */
-static int
-segment_open(struct journal *j, uint64_t segment, bool spare)
-{
-	char path[4096], from[4096];
-	struct stat st;
-
-	journal_path(path, sizeof path, j->dir, segment);
-	spare_path(j, from, sizeof from);
-	if (j->fd >= 0)
-		close(j->fd);
-	if (spare && rename(from, path) != 0)
-		return failure_set(j->failure, "rename %s to %s: %s", from, path, strerror(errno));
-	j->fd = files_try_open(&j->files, path, O_RDWR | O_CLOEXEC | (spare ? 0 : O_CREAT | O_EXCL));
-	if (j->fd < 0)
-		return failure_set(j->failure, "open %s: %s", path, strerror(errno));
-	files_refill(&j->files);
-	if (fstat(j->fd, &st) != 0)
-		return failure_set(j->failure, "stat %s: %s", path, strerror(errno));
-	if (fsync(j->dirfd) != 0)
-		return failure_set(j->failure, "fsync %s: %s", j->dir, strerror(errno));
-	j->fd_segment = segment;
-	j->written = 0;
-	j->filled = (uint64_t)st.st_size;
-	return OK;
-}
-
-/* Zeros ahead of the write position: in small steps at first, so that a server starts and a small one stays small. */
-static int
-segment_fill(struct journal *j, uint64_t end)
-{
-	uint64_t step = j->filled < FILL_MIN ? FILL_MIN : j->filled > FILL_MAX ? FILL_MAX : j->filled, to;
-
-	if (end <= j->filled)
-		return 0;
-	to = end + step;
-	if (to > j->segment_max)
-		to = end > j->segment_max ? end : j->segment_max;
-	for (uint64_t at = end; at < to; at += FILL_MAX)
-		if (disk_write(j->fd, zeros, to - at < FILL_MAX ? (size_t)(to - at) : FILL_MAX, (off_t)at) != 0)
-			return -1;
-	j->filled = to;
-	return 0;
-}
-
-static int
-batch_write(struct journal *j, const struct batch *b)
-{
-	char path[4096];
-
-	journal_path(path, sizeof path, j->dir, b->segment);
-	if (disk_write(j->fd, b->bytes.p, b->bytes.n, (off_t)j->written) != 0 ||
-	    segment_fill(j, j->written + b->bytes.n) != 0)
-		return failure_set(j->failure, "write %s: %s", path, strerror(errno));
-	j->written += b->bytes.n;
-	if (fdatasync(j->fd) != 0)
-		return failure_set(j->failure, "fdatasync %s: %s", path, strerror(errno));
-	return OK;
 }
 
 static void
@@ -350,17 +305,17 @@ journal_write(struct journal *j, struct batch *b)
 	bool spare;
 	int rc = OK;
 
-	if (j->fd_segment != b->segment) {
+	if (j->newest.segment != b->segment) {
 		pthread_mutex_lock(&j->mutex);
 		spare = j->spare;
 		pthread_mutex_unlock(&j->mutex);
-		rc = segment_open(j, b->segment, spare);
+		rc = tail_begin(&j->newest, b->segment, spare);
 		/* Only now: as long as the flag is up the checkpoint thread makes no other file of that name. */
 		pthread_mutex_lock(&j->mutex);
 		j->spare &= !spare;
 		pthread_mutex_unlock(&j->mutex);
 	}
-	return rc == OK ? batch_write(j, b) : rc;
+	return rc == OK ? tail_write(&j->newest, b->bytes.p, b->bytes.n) : rc;
 }
 
 static void *
@@ -397,25 +352,24 @@ journal_main(void *arg)
 struct journal *
 journal_new(const struct journal_options *o)
 {
-	int dirfd = open(o->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct journal *j;
+	struct journal *j = xcalloc(1, sizeof *j);
 	pthread_condattr_t monotonic;
 
-	if (dirfd < 0) {
-		err_set(ERR_IO, "open %s: %s", o->dir, strerror(errno));
+	j->dir = xstrdup(o->dir);
+	j->newest = (struct tail){
+		.dir = j->dir, .failure = o->failure, .room = o->room, .segment_max = o->segment_max, .patience_ms = o->patience_ms
+	};
+	if (tail_open(&j->newest) != OK) {
+		free(j->dir);
+		free(j);
 		return NULL;
 	}
-	j = xcalloc(1, sizeof *j);
-	j->dir = xstrdup(o->dir);
-	j->dirfd = dirfd;
-	files_init(&j->files, 1);
 	j->failure = o->failure;
 	j->segment_max = o->segment_max;
 	j->on_durable = o->on_durable;
 	j->on_rotate = o->on_rotate;
 	j->arg = o->arg;
 	j->last = o->last_commit;
-	j->fd = -1;
 	atomic_init(&j->segment, o->first_segment);
 	atomic_init(&j->durable, o->last_commit);
 	pthread_mutex_init(&j->mutex, NULL);
@@ -455,8 +409,6 @@ journal_free(struct journal **jp)
 	pthread_cond_broadcast(&j->work);
 	pthread_mutex_unlock(&j->mutex);
 	pthread_join(j->thread, NULL);
-	if (j->fd >= 0)
-		close(j->fd);
 	if (!failure_is(j->failure)) {
 		if (j->segment_bytes)
 			journal_rotate(j, atomic_load(&j->segment));
@@ -465,8 +417,7 @@ journal_free(struct journal **jp)
 		if (j->spare && unlink(path) != 0)
 			failure_set(j->failure, "unlink %s: %s", path, strerror(errno));
 	}
-	close(j->dirfd);
-	files_fini(&j->files);
+	tail_close(&j->newest);
 	journal_drop_batches(j);
 	free(j->closed);
 	pthread_mutex_destroy(&j->mutex);
@@ -530,7 +481,7 @@ journal_retire(struct journal *j, uint64_t upto)
 		keep = keep && stat(path, &st) == 0 && (uint64_t)st.st_size <= j->segment_max;
 		if ((keep ? rename(path, spare) : unlink(path)) != 0)
 			return failure_set(j->failure, "retire %s: %s", path, strerror(errno));
-		if (fsync(j->dirfd) != 0)
+		if (fsync(j->newest.dirfd) != 0)
 			return failure_set(j->failure, "fsync %s: %s", j->dir, strerror(errno));
 		journal_retired(j, keep);
 	}

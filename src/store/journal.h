@@ -12,8 +12,7 @@
  * Batches never span segments and each is synced before the next is written,
  * so a record in segment k+1 on disk proves that segment k is complete.
  *
- * Segments are zero-filled ahead of the write position, or recycled ("spare"),
- * so that a sync carries no metadata.  journal_retire() removes the oldest
+ * tail.h writes the newest segment.  journal_retire() removes the oldest
  * ones, one by one, each removal synced before the next: what is left is
  * always a suffix without gaps.
  *
@@ -29,6 +28,7 @@
 #include "store/failure.h"
 
 struct journal;
+struct room;
 
 struct journal_options {
 	const char *dir;		/* copied; must exist */
@@ -36,6 +36,8 @@ struct journal_options {
 	uint64_t first_segment;		/* > 0, larger than any there ever was in dir */
 	uint64_t last_commit;		/* numbers go on from here */
 	struct failure *failure;	/* borrowed */
+	struct room *room;		/* borrowed; NULL: nobody is to be refused */
+	int64_t patience_ms;		/* on a full disk; see tail.h */
 	/* Called from the journal thread, no lock held. */
 	void (*on_durable)(void *arg);
 	/* Called from the appending thread, no lock held: a segment has been closed. */

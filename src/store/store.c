@@ -75,6 +75,21 @@ on_failure(void *arg)
 	pthread_mutex_unlock(&st->mutex);
 }
 
+/* Bytes of pages that are in the journal and may not be in their files yet. */
+static uint64_t
+owed(void *arg)
+{
+	struct store *st = arg;
+	uint64_t bytes = 0;
+
+	pthread_mutex_lock(&st->mutex);
+	for (unsigned i = 0; i < st->shards_max; i++)
+		if (st->shards[i])
+			bytes += (uint64_t)atomic_load_explicit(&st->shards[i]->overlay_bytes, memory_order_relaxed);
+	pthread_mutex_unlock(&st->mutex);
+	return bytes;
+}
+
 /* -- open -- */
 
 /* Makes dir and what is missing above it, 0700. */
@@ -157,6 +172,7 @@ store_start(struct store *st, const struct store_options *o)
 	struct recovered r = { 0 };
 	struct journal_options jo = {
 		.dir = st->journal_dir, .segment_max = o->journal_segment, .failure = &st->failure,
+		.room = &st->room, .patience_ms = o->full_timeout_ms,
 		.on_durable = on_durable, .on_rotate = on_rotate, .arg = st
 	};
 	int rc;
@@ -188,6 +204,9 @@ store_open(const struct store_options *o)
 		st->dir[strlen(st->dir) - 1] = '\0';
 	st->journal_dir = xasprintf("%s/journal", st->dir);
 	st->overlay_max = o->overlay_max;
+	st->room = (struct room){
+		.dir = st->dir, .min_free = o->min_free, .file = o->min_free_file, .line = o->min_free_line, .owed = owed, .arg = st
+	};
 	st->files_max = (unsigned)(o->open_files / o->shards);
 	st->lock = st->whole = -1;
 	st->shards_max = o->shards;

@@ -11,7 +11,8 @@
  *
  * After a failed write or fsync nothing is acknowledged again: store_failed()
  * is true for good, every shard is woken, the server answers what waits with
- * an error and stops.  Nothing uncommitted or unacknowledged reaches a
+ * an error and stops.  A full disk is met before that: writes are refused early
+ * (room.h), and the journal waits a while for room (tail.h).  Nothing uncommitted or unacknowledged reaches a
  * database file: files are only written from pages whose commit is durable.
  *
  * Thread: store_open/close on the main thread; the rest from any.
@@ -31,6 +32,10 @@ struct store_options {
 	uint64_t open_files;		/* descriptors for databases, all shards together */
 	uint64_t overlay_max;		/* bytes of changed pages per database kept in memory */
 	unsigned shards;		/* how many workers will take a shard */
+	uint64_t min_free;		/* bytes; with less free, writes are refused: see room.h.  0: never */
+	const char *min_free_file;	/* where that is written, for errors; borrowed; line 0: nowhere */
+	int min_free_line;
+	int64_t full_timeout_ms;	/* how long the journal waits for room on a full disk; see tail.h */
 };
 
 struct store_stats {

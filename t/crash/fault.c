@@ -6,9 +6,9 @@
  *
  * CALL on a path with PART in it ("-": any) fails with ERROR (EIO, ENOSPC,
  * EACCES or a number), but for its first GOOD calls since the file last
- * changed.  CALL is open, pread, pwrite (and pwritev), fallocate, ftruncate,
- * sync (all three), rename, unlink or mkdir.  For statvfs ERROR is what is
- * said to be free, in bytes.
+ * changed.  CALL is open, pread, pwrite (and pwritev), zeros (a pwrite of
+ * nothing else, which is no pwrite), ftruncate, sync (all three), rename, unlink or mkdir.  For
+ * statvfs ERROR is what is said to be free, in bytes.
  *
  * The test rewrites the file while the server runs; it is read at each call.
  */
@@ -122,22 +122,22 @@ pread(int fd, void *to, size_t n, off_t at)
 	return fd_fails("pread", fd) ? -1 : syscall(SYS_pread64, fd, to, n, at);
 }
 
+static bool
+all_zero(const char *p, size_t n)
+{
+	return n && p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
+}
+
 ssize_t
 pwrite(int fd, const void *from, size_t n, off_t at)
 {
-	return fd_fails("pwrite", fd) ? -1 : syscall(SYS_pwrite64, fd, from, n, at);
+	return fd_fails(all_zero(from, n) ? "zeros" : "pwrite", fd) ? -1 : syscall(SYS_pwrite64, fd, from, n, at);
 }
 
 ssize_t
 pwritev(int fd, const struct iovec *v, int n, off_t at)
 {
 	return fd_fails("pwrite", fd) ? -1 : syscall(SYS_pwritev, fd, v, n, (long)at, 0L);
-}
-
-int
-fallocate(int fd, int mode, off_t at, off_t n)
-{
-	return fd_fails("fallocate", fd) ? -1 : (int)syscall(SYS_fallocate, fd, mode, at, n);
 }
 
 int

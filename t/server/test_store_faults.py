@@ -5,10 +5,13 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import threading
 
 import pytest
 
 from drey import eventually
+from http_raw import Closed
 from kit import KIT, CallFailed, call, export
 
 OBJECTS = """
@@ -42,7 +45,10 @@ function T:undo()	-- makes SQLite read the schema again
 	return self:count()
 end
 function T:wipe() self.ctx.storage:deleteAll() return "wiped" end
-function T:pid() return "awake" end
+function T:life()	-- the number of this instance
+	self.born = self.born or tostring(self)
+	return self.born
+end
 """
 APP = KIT + OBJECTS + export("T")
 
@@ -235,7 +241,7 @@ def test_a_file_that_cannot_be_read_breaks_its_object_caught_or_not(drey, rule, 
     for method, args in (("count", ()), ("careful", ("count",)), ("careful", ("put", 1))):
         with refused("disk I/O error.*SQLITE_IOERR.*" + words):
             call(d, "T", "bad", method, *args)
-    assert len(said(d, r" error the database of app/T/bad \(\S+\) broke, the object is reset: disk I/O error")) == 3
+    eventually(lambda: len(said(d, r" error the database of app/T/bad \(\S+\) broke, the object is reset: disk I/O error")) == 3)
     made(d, "good")
     d.rule()
     assert call(d, "T", "bad", "get") == 7 and call(d, "T", "bad", "count") == 200
@@ -285,3 +291,180 @@ def test_a_schema_beyond_a_lowered_limit_is_no_damage(drey):
     d.edit_conf("columns 50", "columns 100")
     d.start()
     assert call(d, "T", "a", "count") == 200 and not os.path.exists(path + ".corrupt")
+
+
+# -- a full disk
+
+FREE = "statvfs - 1000000000"
+ROOM = {"min_free": "100m", "full_timeout": "20s", "journal_segment": "1m"}
+
+
+def background(d, name, method, *args):
+    """The call in a thread of its own: its answer is in .got once it came."""
+
+    class Caller(threading.Thread):
+        got = None
+
+        def run(self):
+            try:
+                self.got = call(d, "T", name, method, *args)
+            except (CallFailed, AssertionError, OSError, Closed) as e:
+                self.got = e
+
+    caller = Caller(daemon=True)
+    caller.start()
+    return caller
+
+
+def refused_now(d, *patterns):
+    """Waits until a write is refused, and looks what it is told."""
+
+    def tried():
+        try:
+            call(d, "T", "other", "put", 1)
+        except CallFailed as e:
+            return e.message
+        return None
+
+    message = eventually(tried, what="a refusal")
+    for p in patterns:
+        assert re.search(p, message), message
+
+
+def test_an_almost_full_disk_refuses_writes_early_and_serves_reads(drey):
+    d = server(drey, rules=[FREE], top_conf=ROOM, limits={"idle_hibernate": "1h"})
+    for name in ("a", "b", "other"):
+        call(d, "T", name, "put", 7)
+    call(d, "T", "a", "fill", 50)
+    d.rule("statvfs - 50000000")
+    line = next(n for n, text in enumerate(d.conf().splitlines(), 1) if "min_free" in text)
+    what = (r"^[^:]*worker.lua:\d+: the disk is almost full: " + re.escape(d.data) + r" has 47\.7 MB free, less than 100\.0 MB "
+            r"\(min_free, " + re.escape(d.conf_path) + f":{line}" + r"\) and \d\.\d MB for pages that are not in their files yet\. "
+            r"Nothing was written; reads and deleteAll\(\) work: free some room there, or lower min_free")
+    refused_now(d, what)
+    life = call(d, "T", "a", "life")
+    for method, args in (("put", (8,)), ("fill", (60,)), ("sql", ("DELETE FROM rows",)), ("sql", ("CREATE TABLE x (y)",))):
+        with refused("the disk is almost full"):
+            call(d, "T", "a", method, *args)
+        assert "caught: " in call(d, "T", "a", "careful", method, *args)
+        assert call(d, "T", "a", "get") == 7 and call(d, "T", "a", "count") == 50
+    assert call(d, "T", "a", "life") == life, "the object does not break"
+    assert call(d, "T", "b", "wipe") == "wiped"
+    assert call(d, "T", "b", "get") is None
+    d.rule("statvfs - 104000000")
+    refused_now(d, "almost full")
+    d.rule(FREE)
+    eventually(lambda: call(d, "T", "a", "careful", "put", 9) == 9, what="writes again")
+    assert len(said(d, " error the disk is almost full: .* has 47.7 MB free, less than 100.0 MB .min_free, ")) == 1
+    assert len(said(d, " warn the disk has room again: .* has 953.7 MB free: writes go on")) == 1
+    assert not said(d, "object reset")
+    d.kill9()
+    d.start()
+    assert [call(d, "T", name, "get") for name in ("a", "b")] == [9, None]
+
+
+def test_min_free_0_refuses_nobody(drey):
+    d = server(drey, rules=["statvfs - 0"], top_conf={"min_free": "0"})
+    assert call(d, "T", "a", "put", 7) == 7
+    assert "almost full" not in d.log()
+
+
+def test_a_full_disk_makes_writes_wait_and_when_room_comes_nothing_is_lost(drey):
+    d = server(drey, rules=[FREE], top_conf=ROOM, limits={"idle_hibernate": "1h"})
+    for name in ("a", "b", "other"):
+        call(d, "T", name, "put", 7)
+    call(d, "T", "b", "fill", 10)
+    d.rule(FREE, "zeros journal/ ENOSPC")
+    waits = background(d, "a", "fill", 300)
+    d.wait_log("error the disk is full: the journal of .* finds no room .No space left on device.: writes are refused, reads go on")
+    refused_now(d, "the disk is full: the journal of " + re.escape(d.data) + " finds no room. Nothing was written")
+    for _ in range(5):
+        assert call(d, "T", "b", "get") == 7 and call(d, "T", "b", "count") == 10
+    assert waits.is_alive() and waits.got is None, "acknowledged before it was on disk"
+    d.rule(FREE)
+    waits.join(10)
+    assert waits.got == 300
+    eventually(lambda: call(d, "T", "b", "careful", "put", 8) == 8)
+    assert len(said(d, " error the disk is full: ")) == 1 and len(said(d, "warn the disk has room again: the journal of .* goes on")) == 1
+    d.kill9()
+    d.start()
+    assert call(d, "T", "a", "count") == 300 and call(d, "T", "b", "get") == 8
+
+
+@pytest.mark.parametrize("rule, waits", [
+    ("zeros journal/ ENOSPC", True), ("pwrite journal/ ENOSPC", False), ("pwrite .sqlite ENOSPC", False), ("pwrite journal/ EIO", False),
+])
+def test_without_room_the_server_stops_and_has_acknowledged_nothing_it_loses(drey, rule, waits):
+    d = server(drey, rules=[FREE], top_conf={**ROOM, "full_timeout": "300ms"})
+    for name in ("a", "b"):
+        call(d, "T", name, "put", 7)
+        call(d, "T", name, "fill", 10)
+    d.rule(FREE, rule)
+    callers = [background(d, name, "fill", 300) for name in ("a", "b")]
+    assert d.ended() == 3
+    for c in callers:
+        c.join(10)
+    d.rule(FREE)
+    assert re.search("the store has failed and acknowledges nothing from here on: write .*: (No space left|Input/output)", d.log())
+    assert bool(said(d, " error the disk is full: ")) == waits
+    d.start()
+    for name, c in zip(("a", "b"), callers):
+        assert call(d, "T", name, "get") == 7
+        rows = call(d, "T", name, "count")
+        assert rows in (10, 300) and (rows == 300 or c.got != 300)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 24 MB."""
+    made_it = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False)
+    if made_it.returncode != 0:
+        pytest.skip(f"no small file system can be mounted here: {made_it.stderr.strip()}")
+    yield str(tmp_path)
+    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+@pytest.mark.limit(90)
+@pytest.mark.parametrize("min_free", ["4m", "0"])
+def test_a_truly_full_disk_refuses_writes_and_takes_them_again(drey, small_disk, min_free):
+    d = server(drey, top_conf={"min_free": min_free, "journal_segment": "64m" if min_free == "0" else "1m", "full_timeout": "20s"},
+               limits={"idle_hibernate": "1h"}, home=small_disk)
+    known = {}
+
+    def write(name, rows):
+        try:
+            known[name] = call(d, "T", name, "fill", rows)
+        except CallFailed as e:
+            return e.message
+        return None
+
+    for n in range(4):
+        assert write(f"o{n}", 100) is None
+    left = os.statvfs(small_disk)
+    with open(small_disk + "/ballast", "wb") as f:
+        f.write(b"x" * (left.f_bavail * left.f_bsize - (2 << 20 if min_free != "0" else 0)))
+        f.flush()
+        if min_free == "0":
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(f.fileno(), b"x" * 4096)
+    waits = []
+    if min_free == "0":
+        # Nobody is refused before zeros find no room: that write waits, those that follow are refused.
+        waits = [background(d, "o9", "fill", 2000)]
+        d.wait_log("the disk is full: the journal of .* finds no room")
+    words = eventually(lambda: write("o8", 10), what="a refusal")
+    assert re.search("the disk is (almost )?full", words), words
+    for n in range(4):
+        assert call(d, "T", f"o{n}", "count") == 100
+    os.remove(small_disk + "/ballast")
+    for w in waits:
+        w.join(15)
+        known["o9"] = w.got
+        assert w.got == 2000
+    eventually(lambda: write("o8", 20) is None, what="writes again")
+    d.kill9()
+    d.start()
+    for name, rows in known.items():
+        assert call(d, "T", name, "count") == rows, name
+    d.stop()

@@ -98,6 +98,9 @@ START_TEST(defaults_are_those_of_the_table)
 	ck_assert_uint_eq(s->journal_segment, 64 << 20);
 	ck_assert_uint_eq(s->open_files, 1024);
 	ck_assert_uint_eq(s->overlay_max, 16 << 20);
+	ck_assert_uint_eq(s->min_free, 64 << 20);
+	ck_assert_int_eq(s->min_free_at.line, 0);
+	ck_assert_int_eq(s->full_timeout_ms, 30000);
 	ck_assert_int_eq(s->shutdown_timeout_ms, 30000);
 	ck_assert_str_eq(a->root, ".");
 	ck_assert_int_eq(a->root_at.line, 1);
@@ -138,7 +141,7 @@ END_TEST
 /* Every directive once, with a value that is not its default. */
 static const char full[] =
 	"worker_threads 3; data_dir \"my data\"; error_log logs/error.log debug; access_log stdout;\n"
-	"pid drey.pid; journal_segment 1m; open_files 64; overlay_max 1500k; shutdown_timeout 1500ms;\n"
+	"pid drey.pid; journal_segment 1m; open_files 64; overlay_max 1500k; min_free 2m; full_timeout 7s; shutdown_timeout 1500ms;\n"
 	"app chat {\n"
 	"    root apps/chat; main worker.lua; source room.lua limiter.lua; source more.lua;\n"
 	"    compatibility_date 2025-11-23; dev_errors on; profile cloudflare;\n"
@@ -176,6 +179,9 @@ START_TEST(every_directive_lands_in_its_field)
 	ck_assert_uint_eq(s->journal_segment, 1 << 20);
 	ck_assert_uint_eq(s->open_files, 64);
 	ck_assert_uint_eq(s->overlay_max, 1500 << 10);
+	ck_assert_uint_eq(s->min_free, 2 << 20);
+	ck_assert_int_eq(s->min_free_at.line, 2);
+	ck_assert_int_eq(s->full_timeout_ms, 7000);
 	ck_assert_int_eq(s->shutdown_timeout_ms, 1500);
 	ck_assert_uint_eq(s->napps, 2);
 	ck_assert_str_eq(a->name, "chat");
@@ -333,6 +339,8 @@ same_settings(const struct settings *a, const struct settings *b)
 	same_text(a->access_log, b->access_log);
 	ck_assert_uint_eq(a->journal_segment, b->journal_segment);
 	ck_assert_uint_eq(a->open_files, b->open_files);
+	ck_assert_uint_eq(a->min_free, b->min_free);
+	ck_assert_int_eq(a->full_timeout_ms, b->full_timeout_ms);
 	ck_assert_uint_eq(a->overlay_max, b->overlay_max);
 	ck_assert_int_eq(a->shutdown_timeout_ms, b->shutdown_timeout_ms);
 	ck_assert_uint_eq(a->napps, b->napps);

@@ -44,7 +44,7 @@ scratch_dirty(void *arg)
 static inline void
 scratch_open(struct scratch *s)
 {
-	struct store_options options = { s->dir, 1 << 20, 16, 4 << 20, 1 };
+	struct store_options options = { .dir = s->dir, .journal_segment = 1 << 20, .open_files = 16, .overlay_max = 4 << 20, .shards = 1 };
 
 	s->store = store_open(&options);
 	ck_assert_msg(s->store != NULL, "%s", err_text());

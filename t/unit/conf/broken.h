@@ -11,11 +11,14 @@ static const struct {
 	{ "unknown-nothing-near.conf",
 	  "unknown-nothing-near.conf:3:1: unknown directive \"frobnicate\"; write one of those "
 	  "that can stand at the top level: include, worker_threads, data_dir, error_log, "
-	  "access_log, pid, journal_segment, open_files, overlay_max, shutdown_timeout, app, "
-	  "server" },
+	  "access_log, pid, journal_segment, open_files, overlay_max, min_free, "
+	  "full_timeout, shutdown_timeout, app, server" },
 	{ "unknown-from-elsewhere.conf",
 	  "unknown-from-elsewhere.conf:4:5: unknown directive \"lissen\"; did you mean "
 	  "\"listen\"? write  server { listen 8787; }" },
+	{ "min-free-below-a-segment.conf",
+	  "min-free-below-a-segment.conf:2:1: min_free is less than one journal_segment, which the server may need to begin while "
+	  "the disk fills; write  min_free 2m;  or  min_free 0;  to refuse no writes" },
 	{ "wrong-context.conf",
 	  "wrong-context.conf:4:5: \"listen\" cannot stand in app; it belongs in server; "
 	  "write  server { listen 8787; }" },
