@@ -8,7 +8,7 @@
  *
  * Nor does it collect when nothing runs: what the last burst left would stay
  * for as long as the app is quiet.  So a VM that has been quiet for a
- * moment is collected in full, once, and malloc gives back what it can.
+ * moment is collected in full, once, and its memory goes back to the kernel.
  */
 #include "lua/vm.h"
 
@@ -31,12 +31,12 @@ on_alloc(void *ud, void *p, size_t old, size_t n)
 
 	if (n == 0) {
 		vm->used -= old;
-		free(p);
+		slabs_put(&vm->slabs, p, old);
 		return NULL;
 	}
 	if (n > old && vm->strict && vm->used + (n - old) > vm->max)
 		return NULL;
-	q = realloc(p, n);
+	q = slabs_resize(&vm->slabs, p, old, n);
 	if (!q) {
 		must(vm->strict);	/* nobody could catch it */
 		return NULL;
@@ -95,6 +95,7 @@ on_rest(struct timer *t)
 	if (vm->used < vm->settled + REST_WORTH)
 		return;
 	collect(vm);
+	slabs_trim(&vm->slabs);
 	malloc_trim(0);
 }
 
@@ -118,6 +119,7 @@ vm_new(struct host *host, struct worker *worker, const struct app *app)
 	vm->collect_at = vm->max / 2;
 	for (int i = 0; i < REF_COUNT; i++)
 		vm->ref[i] = LUA_NOREF;
+	slabs_init(&vm->slabs);
 	timer_init(&vm->rest, on_rest);
 	list_init(&vm->idle);
 	list_init(&vm->vacant);
@@ -143,6 +145,7 @@ vm_free(struct vm **vmp)
 		timer_clear(&vm->worker->timers, &vm->rest);
 	tasks_fini(vm);
 	lua_close(vm->L);
+	slabs_fini(&vm->slabs);
 	buf_fini(&vm->scratch);
 	free(vm->classes);
 	free(vm);

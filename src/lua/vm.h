@@ -13,6 +13,7 @@
 #include <lua.h>
 
 #include "base/list.h"
+#include "base/slabs.h"
 #include "base/timers.h"
 #include "object/object.h"
 
@@ -50,6 +51,7 @@ struct vm {
 	struct host *host;
 	struct worker *worker;		/* NULL in a throwaway VM */
 	const struct app *app;
+	struct slabs slabs;		/* where the state lives */
 	size_t used, max;
 	bool strict;
 	size_t collect_at;		/* collect garbage between tasks above this */
