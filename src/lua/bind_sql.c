@@ -68,13 +68,19 @@ owner(lua_State *L)
 
 /* Moves to the next row; false: there is none. */
 static bool
-step(lua_State *L, struct object *o, struct rows *r)
+move(lua_State *L, struct object *o, struct rows *r, int (*next)(struct cursor *))
 {
-	int rc = r->c ? sql_next(r->c) : 0;
+	int rc = r->c ? next(r->c) : 0;
 
 	if (rc < 0)
 		stored_fail(L, o);
 	return rc > 0;
+}
+
+static bool
+step(lua_State *L, struct object *o, struct rows *r)
+{
+	return move(L, o, r, sql_next);
 }
 
 static void
@@ -130,7 +136,7 @@ all(lua_State *L, void (*push)(lua_State *, struct cursor *, int names))
 	lua_newtable(L);
 	list = lua_gettop(L);
 	/* An INSERT, say, has no columns: nothing to read. */
-	while (!(r->c && sql_columns(r->c) == 0) && step(L, o, r)) {
+	while (!(r->c && sql_columns(r->c) == 0) && move(L, o, r, sql_walk)) {
 		push(L, r->c, names);
 		lua_rawseti(L, list, ++n);
 	}

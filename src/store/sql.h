@@ -36,9 +36,11 @@ struct cursor;
 /* NULL and err_text() on error. */
 struct cursor *sql_exec(struct db *, struct str query, const struct sql_value *bindings, int n);
 int sql_next(struct cursor *);			/* 1: a row is there, 0: no more, or an error */
+/* The same for whoever wants all rows at once: this row is not copied, and only the next call moves the statement on. */
+int sql_walk(struct cursor *);
 int sql_columns(const struct cursor *);		/* number of columns; also after the last row */
 struct str sql_column_name(struct cursor *, int i);	/* lends while the cursor lives */
-void sql_value(struct cursor *, int i, struct sql_value *);	/* of the row sql_next() gave; lends until the next sql_next() */
+void sql_value(struct cursor *, int i, struct sql_value *);	/* of the row at hand; lends until the next row */
 bool sql_wrote(const struct cursor *);		/* was any statement of the text one that writes? */
 int64_t sql_rows_read(const struct cursor *);
 int64_t sql_rows_written(const struct cursor *);

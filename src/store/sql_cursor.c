@@ -8,6 +8,9 @@
  *	              cells  [k]        statement on row k+1
  *	sql_next() -> cells  [k+1]      statement on row k+2, or given back
  *
+ * sql_walk() leaves the copying out: the row at hand is the one the statement
+ * stands on, and the next call moves on first.
+ *
  * A statement that writes and gives rows (RETURNING) is run to its end at
  * once and all its rows are kept: an unfinished writer would make the commit fail.
  * It has changed everything before its first row anyway.
@@ -41,6 +44,7 @@ struct cursor {
 	int64_t stepped;		/* rows the statement has given */
 	int64_t read, written;
 	bool wrote;
+	bool direct;			/* the row at hand is the statement's own: sql_walk() gave it */
 };
 
 /* ---- counting ---- */
@@ -98,6 +102,7 @@ give_back(struct cursor *c)
 	c->read += rows_read(c);
 	sql_give_back(c->db, c->st);
 	c->st = NULL;
+	c->direct = false;
 }
 
 /* No more rows will come: nothing of the db is needed any more. */
@@ -172,38 +177,44 @@ step(struct cursor *c, sqlite3 *h)
 
 /* ---- rows ---- */
 
+/* Column i of the row the statement stands on.  sqlite3_value_*() on a column's value does half of what
+ * sqlite3_column_*() does; it is not protected by a mutex, but no handle has one. */
 static void
-copy_bytes(struct cursor *c, struct sql_value *cell, const void *p, int n)
+read_cell(const struct cursor *c, int i, struct sql_value *v)
 {
-	cell->i = (int64_t)c->bytes.n;		/* the buffer may move: sql_value() makes it a pointer */
-	cell->s.n = (size_t)n;
-	buf_add(&c->bytes, n ? p : "", (size_t)n);
+	sqlite3_value *column = sqlite3_column_value(c->st->stmt, i);
+
+	v->type = SQL_NULL;
+	switch (sqlite3_value_type(column)) {
+	case SQLITE_INTEGER:
+		v->type = SQL_INTEGER;
+		v->i = sqlite3_value_int64(column);
+		break;
+	case SQLITE_FLOAT:
+		v->type = SQL_REAL;
+		v->r = sqlite3_value_double(column);
+		break;
+	case SQLITE_TEXT:
+		v->type = SQL_TEXT;
+		v->s.p = (const char *)sqlite3_value_text(column);
+		v->s.n = (size_t)sqlite3_value_bytes(column);
+		break;
+	case SQLITE_BLOB:
+		v->type = SQL_BLOB;
+		v->s.p = sqlite3_value_blob(column);
+		v->s.n = (size_t)sqlite3_value_bytes(column);
+		break;
+	}
 }
 
 static void
 copy_cell(struct cursor *c, struct sql_value *cell, int i)
 {
-	sqlite3_stmt *stmt = c->st->stmt;
-
-	cell->type = SQL_NULL;
-	switch (sqlite3_column_type(stmt, i)) {
-	case SQLITE_INTEGER:
-		cell->type = SQL_INTEGER;
-		cell->i = sqlite3_column_int64(stmt, i);
-		break;
-	case SQLITE_FLOAT:
-		cell->type = SQL_REAL;
-		cell->r = sqlite3_column_double(stmt, i);
-		break;
-	case SQLITE_TEXT:
-		cell->type = SQL_TEXT;
-		copy_bytes(c, cell, sqlite3_column_text(stmt, i), sqlite3_column_bytes(stmt, i));
-		break;
-	case SQLITE_BLOB:
-		cell->type = SQL_BLOB;
-		copy_bytes(c, cell, sqlite3_column_blob(stmt, i), sqlite3_column_bytes(stmt, i));
-		break;
-	}
+	read_cell(c, i, cell);
+	if (cell->type != SQL_TEXT && cell->type != SQL_BLOB)
+		return;
+	cell->i = (int64_t)c->bytes.n;		/* the buffer may move: sql_value() makes it a pointer */
+	buf_add(&c->bytes, cell->s.n ? cell->s.p : "", cell->s.n);
 }
 
 /* Appends the row the statement stands on. */
@@ -295,27 +306,34 @@ sql_close(struct cursor **cp)
 	*cp = NULL;
 }
 
-/* Takes the row ahead into cells and moves the statement on. */
 static void
-advance(struct cursor *c)
+move_on(struct cursor *c)
 {
-	sqlite3 *h = sqlite3_db_handle(c->st->stmt);
-	int rc;
+	int rc = step(c, sqlite3_db_handle(c->st->stmt));
 
-	c->rows = 0;
-	c->at = 0;
-	buf_clear(&c->bytes);
-	copy_row(c);
-	rc = step(c, h);
+	c->direct = false;
 	if (rc < 0)
 		fail(c, rc, err_text());
 	if (rc != SQLITE_ROW)
 		detach(c);
 }
 
+/* Takes the row ahead into cells and moves the statement on. */
+static void
+advance(struct cursor *c)
+{
+	c->rows = 0;
+	c->at = 0;
+	buf_clear(&c->bytes);
+	copy_row(c);
+	move_on(c);
+}
+
 int
 sql_next(struct cursor *c)
 {
+	if (c->direct)
+		move_on(c);
 	if (c->st)
 		advance(c);
 	if (c->at < c->rows) {
@@ -324,6 +342,17 @@ sql_next(struct cursor *c)
 		return 1;
 	}
 	return c->dead ? err_set(c->error, "%s", c->dead) : 0;
+}
+
+int
+sql_walk(struct cursor *c)
+{
+	if (c->direct)
+		move_on(c);
+	if (!c->st)
+		return sql_next(c);
+	c->direct = true;
+	return 1;
 }
 
 int
@@ -342,7 +371,14 @@ sql_column_name(struct cursor *c, int i)
 void
 sql_value(struct cursor *c, int i, struct sql_value *v)
 {
-	must(c->at > 0 && i >= 0 && i < c->names->n);
+	must(i >= 0 && i < c->names->n);
+	if (c->direct) {
+		read_cell(c, i, v);
+		if (!v->s.p)
+			v->s = STR("");		/* an empty blob */
+		return;
+	}
+	must(c->at > 0);
 	*v = c->cells[(c->at - 1) * (size_t)c->names->n + (size_t)i];
 	if (v->type == SQL_TEXT || v->type == SQL_BLOB)
 		v->s.p = c->bytes.p ? c->bytes.p + v->i : "";
