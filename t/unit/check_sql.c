@@ -248,6 +248,47 @@ START_TEST(a_cursor_reads_one_row_ahead)
 }
 END_TEST
 
+START_TEST(rows_that_are_walked_are_the_same_rows)
+{
+	struct scratch s;
+	struct db *db = begin(&s);
+	struct cursor *c;
+	struct buf out = { 0 };
+
+	run(db, "CREATE TABLE t(a, b); INSERT INTO t VALUES (1, 'x'), (2, x''), (3, NULL), (4, 2.5), (5, ''), (6, x'00')", NOTHING);
+	c = open_cursor(db, "SELECT a, b FROM t", NOTHING);
+	for (int k = 0; k < 6; k++) {		/* both ways in turn lose no row and give none twice */
+		ck_assert_int_eq((k % 3 == 1 ? sql_next : sql_walk)(c), 1);
+		print_row(c, &out);
+		buf_c(&out, " ");
+	}
+	ck_assert_str_eq(out.p, "1|x 2| 3|NULL 4|2.5 5| 6|x00 ");
+	ck_assert_int_eq(sql_walk(c), 0);
+	ck_assert_int_eq(sql_next(c), 0);
+	run(db, "DROP TABLE t", NOTHING);	/* the statement has ended */
+	sql_close(&c);
+	buf_fini(&out);
+	c = open_cursor(db, "SELECT abs(value) FROM json_each('[1,2,-9223372036854775808]')", NOTHING);
+	ck_assert_int_eq(sql_walk(c), 1);
+	ck_assert_int_eq(sql_walk(c), 1);
+	ck_assert_int_eq(sql_walk(c), ERR_STORE);
+	ck_assert(strstr(err_text(), "integer overflow"));
+	ck_assert_int_eq(sql_next(c), ERR_STORE);
+	sql_close(&c);
+	c = open_cursor(db, "CREATE TABLE u(a); INSERT INTO u VALUES (7), (8) RETURNING a", NOTHING);
+	ck_assert_int_eq(sql_walk(c), 1);
+	ck_assert_int_eq(sql_walk(c), 1);
+	ck_assert_int_eq(sql_walk(c), 0);
+	sql_close(&c);
+	c = open_cursor(db, "SELECT a FROM u", NOTHING);
+	ck_assert_int_eq(sql_walk(c), 1);
+	db_rollback(db);
+	ck_assert_int_eq(sql_walk(c), ERR_STORE);
+	sql_close(&c);
+	end(&s, db);
+}
+END_TEST
+
 START_TEST(the_statement_is_free_again_with_the_last_row)
 {
 	struct scratch s;
@@ -716,6 +757,7 @@ main(void)
 	tcase_add_test(tc, statement_errors_carry_the_code_and_leave_the_transaction_open);
 	tcase_add_test(tc, transaction_statements_name_the_functions_to_use);
 	tcase_add_test(tc, a_cursor_reads_one_row_ahead);
+	tcase_add_test(tc, rows_that_are_walked_are_the_same_rows);
 	tcase_add_test(tc, the_statement_is_free_again_with_the_last_row);
 	tcase_add_test(tc, cursors_on_one_text_do_not_disturb_each_other);
 	tcase_add_test(tc, a_row_outlives_its_statement_and_the_bindings_their_owner);
