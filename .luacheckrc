@@ -33,4 +33,5 @@ files["lua/drey/park.lua"] = {
 
 files["t/lua"] = {
 	globals = api,
+	read_globals = { "native" },	-- of t/lua/host
 }

@@ -1,9 +1,4 @@
--- json.lua -- JSON.stringify and JSON.parse.
---
--- lua-cjson does the common case. What it cannot do goes through json_write
--- and json_read. Whether a text needs them is found by a search for what such
--- values look like in cjson's output: {} may have been an empty array, and a
--- key that begins with _ may be the field of a Date or a Map.
+-- json.lua -- JSON.stringify and JSON.parse: the work is done in C (src/lua/json_read.c, json_write.c).
 --
 -- null inside tables is JSON.null; arrays that may be empty are made with
 -- JSON.array {}.
@@ -12,19 +7,28 @@
 
 local native = ...
 
-local cjson = native.json
-local encode_slowly = native.module "json_write"
-local decode_slowly = native.module "json_read"
+local parse, stringify, array_mt = native.json.parse, native.json.stringify, native.json.array_mt
 
-local find, type, pcall, getmetatable, setmetatable = string.find, type, pcall, getmetatable, setmetatable
+local type, getmetatable, setmetatable, tostring = type, getmetatable, setmetatable, tostring
+local INDENT_MAX = 10	-- as in ECMA-262
 
-local JSON = { null = cjson.null }
+local JSON = { null = native.json.null }
+
+-- The keys of a table in order, so that indented text is stable.
+local function sorted(t)
+	local keys = {}
+	for key in next, t do keys[#keys + 1] = key end
+	table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+	return keys
+end
+
+native.json.setup(native.module "date", native.module "map", sorted)
 
 -- For other modules: stringify with the level to blame.
 function JSON.encode(value, level)
-	local ok, text = pcall(cjson.encode, value)
-	if not ok or find(text, "{}", 1, true) or find(text, '"_', 1, true) then
-		return (encode_slowly(value, nil, level + 1))
+	local text, err = stringify(value)
+	if not text then
+		error(err, level + 1)
 	end
 	return text
 end
@@ -34,20 +38,28 @@ function JSON.decode(text, level)
 	if type(text) ~= "string" then
 		error("JSON.parse takes a string, not a " .. type(text), level + 1)
 	end
-	local ok, value = pcall(cjson.decode, text)
-	if not ok or find(text, "%[[ \t\r\n]*%]") then
-		return (decode_slowly(text, level + 1))
+	local value, err = parse(text)
+	if value == nil then
+		error(err, level + 1)
 	end
 	return value
 end
 
 -- JSON.stringify(value), or JSON.stringify(value, nil, 2) for people: indented, keys sorted.
-function JSON.stringify(value, _, indent)
-	if indent then
-		indent = type(indent) == "number" and (" "):rep(indent) or tostring(indent)
-		return (encode_slowly(value, indent, 2))
+function JSON.stringify(value, replacer, indent)
+	if replacer ~= nil then
+		error("JSON.stringify has no replacer: change the value first, or give it a toJSON method", 2)
 	end
-	return (JSON.encode(value, 2))
+	if type(indent) == "number" then
+		indent = (" "):rep(indent < INDENT_MAX and indent or INDENT_MAX)
+	elseif indent ~= nil and type(indent) ~= "string" then
+		error("JSON.stringify(value, nil, indent): a number of spaces or a string, not a " .. type(indent), 2)
+	end
+	local text, err = stringify(value, indent ~= "" and indent or nil)
+	if not text then
+		error(err, 2)
+	end
+	return text
 end
 
 function JSON.parse(text)
@@ -60,7 +72,7 @@ function JSON.array(list)
 	if type(list) ~= "table" then
 		error("JSON.array takes a list, not a " .. type(list), 2)
 	end
-	return getmetatable(list) == "array" and list or setmetatable(list, cjson.array_mt)
+	return getmetatable(list) == "array" and list or setmetatable(list, array_mt)
 end
 
 return JSON

@@ -257,4 +257,6 @@ function URL.__tostring(self)
 	return self.href
 end
 
+URL.toJSON = URL.__tostring	-- JSON.stringify looks into metatables
+
 return URL

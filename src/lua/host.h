@@ -46,6 +46,6 @@ void bind_http(lua_State *);		/* native.http: inbound requests, responses */
 void bind_ctx(lua_State *);		/* native.ctx: blockConcurrencyWhile, waitUntil, abort */
 void bind_time(lua_State *);		/* native.time: now, sleep, timers */
 void bind_console(lua_State *);		/* native.console */
-void bind_json(lua_State *);		/* native.json: lua-cjson, kept private, and the array mark */
+void bind_json(lua_State *);		/* native.json: parse, stringify, null, and the array mark */
 
 #endif

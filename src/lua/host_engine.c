@@ -27,7 +27,7 @@
  * but in its waitUntil work.
  *
  * Ready to use, found in native when init runs: native.time.now() and sleep(ms), native.console.log info warn error debug,
- * native.ctx.blockConcurrencyWhile(ctx, fn) waitUntil(ctx, fn) abort(ctx, reason), native.json (lua-cjson's table, and array_mt),
+ * native.ctx.blockConcurrencyWhile(ctx, fn) waitUntil(ctx, fn) abort(ctx, reason), native.json (parse, stringify, setup, null, array_mt),
  * native.place(function) -> "counter.lua:12", and native.error, the metatable of error tables that come back from other objects.  Namespaces, ids and stubs (native.stub, lua/drey/stub.lua) and
  * what a waiting call does (lua/drey/park.lua) are the host's own.
  */

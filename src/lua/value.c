@@ -258,22 +258,36 @@ cdata_is(lua_State *L, int idx, char *test)
 	return is;
 }
 
+enum value_wide
+value_wide(lua_State *L, int idx, uint64_t *bits)
+{
+	enum value_wide kind = VALUE_NOT_WIDE;
+
+	if (lua_type(L, idx) != TYPE_CDATA)
+		return kind;
+	if (cdata_is(L, idx, &is_int64_key))
+		kind = VALUE_INT64;
+	else if (cdata_is(L, idx, &is_uint64_key))
+		kind = VALUE_UINT64;
+	else
+		return kind;
+	memcpy(bits, lua_topointer(L, idx), sizeof(*bits));
+	return kind;
+}
+
 static int
 encode_cdata(lua_State *L, int idx, struct buf *out, const char *what, const struct step *up)
 {
-	int64_t v;
+	uint64_t v;
+	enum value_wide kind = value_wide(L, idx, &v);
 
-	if (cdata_is(L, idx, &is_int64_key)) {
-		memcpy(&v, lua_topointer(L, idx), sizeof(v));
-		codec_int64(out, v);
-		return OK;
-	}
-	if (cdata_is(L, idx, &is_uint64_key)) {
-		memcpy(&v, lua_topointer(L, idx), sizeof(v));
-		codec_uint64(out, (uint64_t)v);
-		return OK;
-	}
-	return refuse(L, what, up, "is a cdata: cannot cross an object boundary");
+	if (kind == VALUE_NOT_WIDE)
+		return refuse(L, what, up, "is a cdata: cannot cross an object boundary");
+	if (kind == VALUE_INT64)
+		codec_int64(out, (int64_t)v);
+	else
+		codec_uint64(out, v);
+	return OK;
 }
 
 /* idx is absolute. */
@@ -333,6 +347,18 @@ push_int64(lua_State *L, char *maker, int64_t v)
 	lua_pushinteger(L, 0);
 	lua_call(L, 1, 1);
 	memcpy((void *)lua_topointer(L, -1), &v, sizeof(v));
+}
+
+void
+value_push_int64(lua_State *L, int64_t v)
+{
+	push_int64(L, &int64_key, v);
+}
+
+void
+value_push_uint64(lua_State *L, uint64_t v)
+{
+	push_int64(L, &uint64_key, (int64_t)v);
 }
 
 static void
@@ -418,10 +444,10 @@ decode(lua_State *L, struct str *in, int depth)
 		push_date(L, item.d);
 		return OK;
 	case CODEC_INT64:
-		push_int64(L, &int64_key, item.i);
+		value_push_int64(L, item.i);
 		return OK;
 	case CODEC_UINT64:
-		push_int64(L, &uint64_key, item.i);
+		value_push_uint64(L, (uint64_t)item.i);
 		return OK;
 	case CODEC_ARRAY:
 	case CODEC_MAP:

@@ -20,6 +20,10 @@
 int value_encode(lua_State *, int idx, struct buf *out, const char *what);
 /* Takes one value off the front of in and pushes it.  ERR_CORRUPT, with nothing pushed. */
 int value_push(lua_State *, struct str *in);
+enum value_wide { VALUE_NOT_WIDE, VALUE_INT64, VALUE_UINT64 };
+enum value_wide value_wide(lua_State *, int idx, uint64_t *bits);	/* is this cdata of 64 bits?  then which */
+void value_push_int64(lua_State *, int64_t);
+void value_push_uint64(lua_State *, uint64_t);
 void value_array_mt(lua_State *);	/* pushes the metatable that marks an array */
 void value_date_mt(lua_State *);	/* pops the metatable of dates: a table with its raw field _ms */
 void value_open(lua_State *);		/* once per VM, before the sandbox closes: keeps what it needs of ffi in the registry */

@@ -1,4 +1,4 @@
--- run.lua -- runs the tests of lua/drey that need no server: luajit t/lua/run.lua [part of a file's name]
+-- run.lua -- runs the tests of lua/drey that need no server: BUILD/t/lua/host t/lua/run.lua [part of a file's name]
 --
 -- Every *_test.lua beside this file is called with the table t:
 --	t.describe(name, fn)	a group
@@ -6,8 +6,9 @@
 --	t.same(got, want)	equal, tables by content
 --	t.raises(text, fn)	fn must raise an error that contains text
 --	t.native()		a fresh fake of the host's table; t.drey() what lua/drey/init.lua makes of it
--- Prints what failed and "N passed, N failed"; exits 1 if any failed.
+-- Prints what failed and "N passed, N failed"; returns the exit code, 1 if any failed.
 
+local host = native
 local here = arg[0]:match "^(.*)/[^/]*$" or "."
 local root = here .. "/../.."
 
@@ -79,13 +80,9 @@ local function place(fn)
 end
 
 function t.native()
-	local cjson = require("cjson").new()
 	local native = {
 		place = place,
-		json = {
-			encode = cjson.encode, decode = cjson.decode, null = cjson.null,
-			array_mt = { __metatable = "array" },
-		},
+		json = host.json,
 		time = { now = function() return 1795428000123 end, sleep = function() end },
 		console = { log = print },
 		http = {}, stub = {}, ctx = {},
@@ -116,4 +113,4 @@ end
 list:close()
 
 print(("%d passed, %d failed"):format(t.passed, t.failed))
-os.exit(t.failed == 0 and 0 or 1)
+return t.failed == 0 and 0 or 1
