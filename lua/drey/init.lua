@@ -13,6 +13,7 @@ local URL = native.module "url"
 local Date = native.module "date"
 local Map = native.module "map"
 local JSON = native.module "json"
+local promise = native.module "promise"
 local ctx = native.module "ctx"
 local Blob = native.module "sql".Blob
 
@@ -66,6 +67,9 @@ local globals = {
 	pairs = Map.pairs,
 	console = native.console,
 	sleep = native.time.sleep,
+	Promise = promise.Promise,
+	async = promise.async,
+	await = promise.await,
 }
 
 return {
@@ -81,5 +85,6 @@ return {
 	front_ctx = ctx.front,
 	instance = class.instance,
 	method = class.method,
+	lost = promise.lost,
 	fetch = call_fetch,
 }

@@ -112,6 +112,7 @@ const struct directive directives[] = {
 	LIMIT("rpc_message", VALUE_SIZE, KB, GB, limits.rpc_message, "32m", "32m",
 	  "Bytes of the arguments or the result of one call."),
 	LIMIT("mailbox", VALUE_NUMBER, 1, 10000000, limits.mailbox, "10000", NULL, "Events that may wait for one object."),
+	LIMIT("async", VALUE_NUMBER, 1, 500000, limits.async, "10000", NULL, "Calls of async() in flight in one Lua VM."),
 	LIMIT("idle_hibernate", VALUE_TIME, 0, 365 * DAY, limits.idle_hibernate_ms, "10s", "10s",
 	  "An object idle this long goes to sleep."),
 	LIMIT("block_timeout", VALUE_TIME, 1, DAY, limits.block_timeout_ms, "30s", "30s",

@@ -61,6 +61,7 @@ struct limits_conf {
 	uint64_t memory;		/* bytes of one VM */
 	uint64_t rpc_message;		/* bytes of encoded arguments or result */
 	uint64_t mailbox;		/* events that may wait for one object */
+	uint64_t async;			/* calls of async() in flight in one VM */
 	int64_t idle_hibernate_ms;	/* idle this long: the object sleeps */
 	int64_t block_timeout_ms;	/* blockConcurrencyWhile may take this long */
 };

@@ -44,6 +44,7 @@ void bind_sql(lua_State *);		/* native.sql */
 void bind_stub(lua_State *);		/* native.stub: ids, namespaces, calls */
 void bind_http(lua_State *);		/* native.http: inbound requests, responses */
 void bind_ctx(lua_State *);		/* native.ctx: blockConcurrencyWhile, waitUntil, abort */
+void bind_promise(lua_State *);		/* native.promise: async and await */
 void bind_time(lua_State *);		/* native.time: now, sleep, timers */
 void bind_console(lua_State *);		/* native.console */
 void bind_json(lua_State *);		/* native.json: parse, stringify, null, and the array mark */

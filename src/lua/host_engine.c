@@ -18,6 +18,7 @@
  *	front_ctx() -> ctx		for a front module: waitUntil only; made once
  *	instance(class, ctx, env) -> instance	runs the constructor
  *	method(class, name) -> function  or  nil, error text	RPC lookup
+ *	lost(handle, err)		the task of an async() broke off: its promise is to raise err
  *	Date				the metatable of dates; C reads and makes the raw field _ms (milliseconds since 1970)
  *	modules				what require finds besides the app's files: name -> value; may be nil ("cjson" is the host's)
  *	fetch(instance, request) -> Response	calls instance:fetch(request), raises when there is none
@@ -40,6 +41,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "lua/bind_ctx.h"
+#include "lua/bind_promise.h"
 #include "lua/bind_stub.h"
 #include "lua/host.h"
 #include "lua/loader.h"
@@ -265,6 +267,8 @@ on_forget(struct engine *e, struct object *o, const struct failure *why)
 		struct event *ev = t->event;
 
 		must(why);
+		if (t->kind == TASK_ASYNC)
+			async_let_go(t);
 		task_drop(t);
 		if (!ev)
 			continue;

@@ -83,7 +83,7 @@ l_place(lua_State *L)
 }
 
 static void (*const binds[])(lua_State *) = {
-	bind_json, bind_console, bind_time, bind_http, bind_stub, bind_ctx, bind_storage, bind_sql
+	bind_json, bind_console, bind_time, bind_http, bind_stub, bind_ctx, bind_promise, bind_storage, bind_sql
 };
 
 /* Keeps a field of the table on top. */
@@ -145,6 +145,7 @@ p_native(lua_State *L)
 		return luaL_error(L, "lua/drey/init.lua must return a table");
 	keep_field(vm, "Response", REF_RESPONSE);
 	keep_field(vm, "method", REF_METHOD);
+	keep_field(vm, "lost", REF_LOST);
 	lua_getfield(L, -1, "Date");
 	if (lua_istable(L, -1))
 		value_date_mt(L);

@@ -4,6 +4,7 @@
  *	fetch     a Response                --> object_answer, through the output gate
  *	call      values, as one array      --> object_answer
  *	wake      the instance              --> object_awake, or object_break
+ *	async     nothing: lua/drey/promise.lua has its values
  *	background  nothing; in an object its event is answered all the same: it kept the object awake
  *
  * Any of them may have raised instead: that is logged here, once, and becomes the event's failure.
@@ -14,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "lua/bind_http.h"
+#include "lua/bind_promise.h"
 #include "lua/host.h"
 #include "lua/task.h"
 #include "lua/traceback.h"
@@ -211,12 +213,29 @@ end_background(struct task *t, int status)
 	task_release(t, status == 0);
 }
 
+/* What the function raised is in its promise; this is the task itself, out of memory or time.  Whoever awaits it is told. */
+static void
+end_async(struct task *t, int status)
+{
+	struct failure why;
+	struct arena a;
+
+	if (status != 0) {
+		arena_init(&a);
+		take_error(t, status, &a, &why);
+		promise_lost(t, &why);
+		arena_fini(&a);
+	}
+	async_let_go(t);
+	task_release(t, status == 0);
+}
+
 void
 host_done(struct task *t, int status)
 {
 	static void (*const ends[])(struct task *, int) = {
 		[TASK_FRONT] = end_front, [TASK_WAKE] = end_wake, [TASK_CALL] = end_call,
-		[TASK_FETCH] = end_fetch, [TASK_BACKGROUND] = end_background
+		[TASK_FETCH] = end_fetch, [TASK_BACKGROUND] = end_background, [TASK_ASYNC] = end_async
 	};
 
 	if (status == 0)

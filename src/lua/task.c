@@ -305,11 +305,19 @@ task_handle(const struct task *t)
 }
 
 struct task *
-task_by_handle(struct vm *vm, double handle)
+task_find(struct vm *vm, double handle)
 {
 	uint64_t h = handle >= 0 && handle < 9e15 ? (uint64_t)handle : UINT64_MAX;
 	uint64_t index = h % (uint64_t)HANDLE_SLOTS;
 	struct task *t = index < vm->ntasks ? vm->tasks[index] : NULL;
 
-	return t && t->event && t->generation == (uint32_t)(h / (uint64_t)HANDLE_SLOTS) ? t : NULL;
+	return t && t->co && t->generation == (uint32_t)(h / (uint64_t)HANDLE_SLOTS) ? t : NULL;
+}
+
+struct task *
+task_by_handle(struct vm *vm, double handle)
+{
+	struct task *t = task_find(vm, handle);
+
+	return t && t->event ? t : NULL;
 }

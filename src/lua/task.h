@@ -23,7 +23,7 @@
 #include "lua/vm.h"
 #include "object/waiter.h"
 
-enum task_kind { TASK_FRONT, TASK_WAKE, TASK_CALL, TASK_FETCH, TASK_BACKGROUND };
+enum task_kind { TASK_FRONT, TASK_WAKE, TASK_CALL, TASK_FETCH, TASK_BACKGROUND, TASK_ASYNC };
 
 struct task {
 	struct waiter waiter;
@@ -45,6 +45,7 @@ struct task {
 	struct timer limit;		/* of the outermost blockConcurrencyWhile */
 	struct kept *kept;		/* the request that waitUntil work may read after its event: see bind_http.h */
 	unsigned locks;			/* depth of blockConcurrencyWhile */
+	double waits;			/* how often it began to await a promise */
 };
 
 /* The engine's part of an object: object->instance. */
@@ -70,7 +71,8 @@ void task_interrupt(struct task *);		/* a parked front task whose client left: r
 
 void task_push_mark(lua_State *);		/* what a parked call yields */
 double task_handle(const struct task *);
-struct task *task_by_handle(struct vm *, double handle);	/* NULL: its event has ended */
+struct task *task_find(struct vm *, double handle);	/* NULL: it has ended */
+struct task *task_by_handle(struct vm *, double handle);	/* NULL: it has ended, or has no event */
 
 /* outcome.c: the coroutine has ended with this lua_resume() status. Takes the task. */
 void host_done(struct task *, int status);

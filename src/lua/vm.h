@@ -37,6 +37,7 @@ enum vm_ref {
 	REF_RUN_FETCH,
 	REF_RUN_WAKE,
 	REF_METHOD,		/* init.method */
+	REF_LOST,		/* init.lost */
 	REF_STATUS, REF_HEADERS, REF_BODY, REF_SERIAL,	/* the strings "status", "_headers", "_body", "_serial" */
 	REF_COUNT
 };
@@ -66,6 +67,7 @@ struct vm {
 	struct list idle;		/* tasks with a coroutine ready to be used again */
 	unsigned nidle;
 	struct list vacant;		/* tasks without one */
+	uint64_t async;			/* tasks of async() that have not ended */
 	struct list front;		/* running tasks that belong to no object */
 	struct buf scratch;		/* values on their way out */
 };
