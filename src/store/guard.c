@@ -271,6 +271,7 @@ authorize(void *arg, int action, const char *a, const char *b, const char *datab
 		seen->names = true;
 		/* fall through */
 	case OBJECT:
+		seen->schema = true;
 		return temporary(database) ? deny(seen, GUARD_TEMP, a) : allow_object(seen, a, b);
 	case TEMPORARY:
 		return deny(seen, GUARD_TEMP, a);
@@ -283,6 +284,7 @@ authorize(void *arg, int action, const char *a, const char *b, const char *datab
 	case TRANSACTION:
 		return deny(seen, GUARD_TRANSACTION, a);
 	case ALTER:
+		seen->schema = true;
 		seen->names = true;
 		return allow_object(seen, b, NULL);
 	case ATTACH:
@@ -525,4 +527,5 @@ sql_guard(struct db *db, sqlite3 *h)
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		must(sqlite3_db_config(h, settings[i].option, settings[i].value, NULL) == SQLITE_OK);
 	must(sqlite3_set_authorizer(h, authorize, db) == SQLITE_OK);
+	sql_count_watch(db, h);
 }

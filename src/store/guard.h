@@ -27,6 +27,7 @@ struct guard_seen {
 	enum guard_denial denial;	/* the first one */
 	char name[64];			/* what was denied, cut to fit */
 	bool names;			/* it makes or alters a table: its text must pass guard_names() */
+	bool schema;			/* changes the schema: must not be cached, see sql_count.c */
 	bool pragma;			/* acts while it is prepared, so it must not be cached */
 	bool writes;			/* sqlite3_stmt_readonly() calls it a reader, but it is not */
 };

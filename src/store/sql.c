@@ -21,8 +21,15 @@
 
 #define NOWHERE ((struct str){ NULL, 0 })
 
+/* What the statements of a text did together. */
+struct totals {
+	int64_t read;
+	int64_t entries;	/* in indexes */
+	bool wrote;
+};
+
 static int
-run_to_end(struct db *db, sqlite3 *h, struct sql_statement *st, struct str query, int64_t *read)
+run_to_end(struct db *db, sqlite3 *h, struct sql_statement *st, struct str query, struct totals *to)
 {
 	int rc;
 
@@ -32,13 +39,17 @@ run_to_end(struct db *db, sqlite3 *h, struct sql_statement *st, struct str query
 		return ERR_STORE;
 	while ((rc = sqlite3_step(st->stmt)) == SQLITE_ROW)
 		;
-	*read += sql_rows_scanned(st->stmt);
-	return rc == SQLITE_DONE ? OK : sql_failed(db, h, rc, query, NOWHERE);
+	to->read += sql_rows_scanned(st->stmt);
+	to->wrote |= st->writes;
+	if (rc != SQLITE_DONE)
+		return sql_failed(db, h, rc, query, NOWHERE);
+	to->entries += sql_count_entries(db, h);
+	return OK;
 }
 
 /* Compiles and runs all but the last, which it returns. */
 static struct sql_statement *
-parse(struct db *db, sqlite3 *h, struct str query, int64_t *read, bool *wrote)
+parse(struct db *db, sqlite3 *h, struct str query, struct totals *to)
 {
 	const char *nul = query.n ? memchr(query.p, '\0', query.n) : NULL;
 	struct str rest = query;
@@ -50,9 +61,8 @@ parse(struct db *db, sqlite3 *h, struct str query, int64_t *read, bool *wrote)
 		return NULL;
 	}
 	while ((st = sql_prepare(db, h, query, &rest)) && rest.n) {
-		int rc = run_to_end(db, h, st, query, read);
+		int rc = run_to_end(db, h, st, query, to);
 
-		*wrote |= st->writes;
 		sql_give_back(db, st);
 		if (rc < 0)
 			return NULL;
@@ -69,16 +79,19 @@ sql_exec(struct db *db, struct str query, const struct sql_value *bindings, int 
 	sqlite3 *h = db_handle(db);
 	struct sql_statement *st;
 	struct cursor *c;
-	int64_t read = 0, changed;
-	bool wrote = false;
+	struct totals all = { 0 };
+	int64_t changed;
 
 	if (!h)
 		return NULL;
 	changed = sqlite3_total_changes64(h);
-	if (!(st = sql_cache_take(db, query)) && !(st = parse(db, h, query, &read, &wrote)))
+	sql_count_begin(db);
+	if (!(st = sql_cache_take(db, query)) && !(st = parse(db, h, query, &all)))
 		return NULL;
-	if ((c = sql_cursor_open(db, h, st, bindings, n)))
-		sql_cursor_count(c, read, sqlite3_total_changes64(h) - changed, wrote);
+	if (!(c = sql_cursor_open(db, h, st, bindings, n)))
+		return NULL;
+	all.entries += sql_count_entries(db, h);
+	sql_cursor_count(c, all.read, sqlite3_total_changes64(h) - changed + all.entries, all.wrote);
 	return c;
 }
 
@@ -155,8 +168,10 @@ savepoint_end(struct db *db, bool keep)
 		return savepoint_lost(db, keep);
 	if (!(h = db_handle(db)))
 		return ERR_STORE;
-	if (!keep)
+	if (!keep) {
 		rc = savepoint_step(db, h, UNDO);
+		sql_count_forget(db);
+	}
 	if (rc == OK)
 		rc = savepoint_step(db, h, RELEASE);
 	kv_savepoint_ended(db, depth, keep && rc == OK);

@@ -44,6 +44,7 @@ void sql_value(struct cursor *, int i, struct sql_value *);	/* of the row at han
 bool sql_wrote(const struct cursor *);		/* was any statement of the text one that writes? */
 int64_t sql_rows_read(const struct cursor *);
 int64_t sql_rows_written(const struct cursor *);
+void sql_cancel(struct cursor *, const char *why);	/* no more rows: the next sql_next() says why.  Nothing if there were none to come */
 void sql_close(struct cursor **);		/* harmless on a dead one */
 
 /* transactionSync(): nested savepoints inside the implicit transaction. */

@@ -5,7 +5,7 @@
  * one line of SQL) and an app that pastes values into its SQL makes a new
  * text each time.
  *
- * A PRAGMA is never kept: it acts while it is compiled.
+ * A PRAGMA is never kept: it acts while it is compiled.  Nor is what changes the schema.
  *
  * Thread: the owning worker only.
  */
@@ -145,6 +145,8 @@ sql_prepare(struct db *db, sqlite3 *h, struct str query, struct str *rest)
 	if (!stmt)
 		return no_statement(query, from);
 	*rest = str_n(tail, from.n - (size_t)(tail - from.p));
+	if (cache->seen.schema)
+		sql_count_forget(db);
 	if (cache->seen.names && guard_names(str_n(from.p, from.n - rest->n), &cache->seen)) {
 		refuse_name(cache);
 		sqlite3_finalize(stmt);
@@ -202,7 +204,7 @@ sql_cache_keep(struct db *db, struct sql_statement *st, struct str text)
 {
 	struct sql_cache *cache = sql_cache_of(db);
 
-	if (cache->seen.pragma || text.n > TEXT_BYTES_MAX / 4 || map_get(&cache->by_text, text))
+	if (cache->seen.pragma || cache->seen.schema || text.n > TEXT_BYTES_MAX / 4 || map_get(&cache->by_text, text))
 		return;
 	st->text = str_n(memcpy(xmalloc(text.n), text.p, text.n), text.n);
 	map_put(&cache->by_text, st->text, st);
@@ -244,6 +246,7 @@ sql_forget(struct db *db)
 	map_fini(&cache->by_text);
 	for (int i = 0; i < 3; i++)
 		sqlite3_finalize(cache->savepoint[i]);
+	sqlite3_finalize(cache->count.ask);
 	free(cache);
 	parts->sql = NULL;
 }

@@ -36,11 +36,27 @@ struct sql_statement {
 	bool writes;
 };
 
+enum { SQL_COUNT_TABLES = 4, SQL_COUNT_NAME = 40 };	/* more tables in one statement, and longer names: their indexes are not counted */
+
+struct sql_count {
+	struct sql_inserted {
+		char table[SQL_COUNT_NAME];
+		int64_t rows;
+	} inserted[SQL_COUNT_TABLES];	/* by the statement at hand */
+	struct sql_indexes {
+		char table[SQL_COUNT_NAME];
+		int n;
+	} indexes[SQL_COUNT_TABLES];	/* how many a table has; a ring */
+	int tables, known;
+	sqlite3_stmt *ask;
+};
+
 struct sql_cache {
 	struct map by_text;
 	struct list idle;	/* oldest first */
 	size_t text_bytes;
 	struct guard_seen seen;
+	struct sql_count count;
 	sqlite3_stmt *savepoint[3];
 };
 
@@ -60,6 +76,12 @@ struct cursor *sql_cursor_open(struct db *, sqlite3 *, struct sql_statement *, c
 /* sql.c fills in what the whole call did before the cursor's own statement. */
 void sql_cursor_count(struct cursor *, int64_t read_before, int64_t written, bool wrote_before);
 int64_t sql_rows_scanned(sqlite3_stmt *);	/* since the last call with reset; see sql_cursor.c */
+
+/* sql_count.c */
+void sql_count_watch(struct db *, sqlite3 *);	/* on a fresh handle */
+void sql_count_begin(struct db *);
+int64_t sql_count_entries(struct db *, sqlite3 *);	/* that indexes got since begin or the last call, of the schema as it is now */
+void sql_count_forget(struct db *);		/* the schema may be another one now */
 
 /* sql_error.c */
 int sql_failed(struct db *, sqlite3 *, int rc, struct str query, struct str rest);	/* err_set() in the words of sql.h */

@@ -19,7 +19,7 @@
  * the larger of rows given out and rows scanned (plus those copied into an
  * automatic index); a row found through an index and then thrown away is not
  * counted.  rows_written is the change of sqlite3_total_changes64(): rows inserted, updated and
- * deleted, triggers and foreign key actions included, index entries not.
+ * deleted, triggers and foreign key actions included; and the entries inserted rows have in indexes (sql_count.c).
  *
  * Thread: the owning worker only.
  */
@@ -385,16 +385,22 @@ sql_value(struct cursor *c, int i, struct sql_value *v)
 }
 
 void
+sql_cancel(struct cursor *c, const char *why)
+{
+	if (!list_linked(&c->link))
+		return;
+	detach(c);
+	/* The row at hand stays readable; those of a RETURNING that were not given are gone too. */
+	c->rows = c->at;
+	fail(c, ERR_STORE, why);
+}
+
+void
 sql_orphan_all(struct db *db, const char *why)
 {
 	struct list *cursors = &db_parts(db)->cursors;
 
-	while (!list_empty(cursors)) {
-		struct cursor *c = container_of(cursors->next, struct cursor, link);
-
-		detach(c);
-		/* The row at hand stays readable; those of a RETURNING that were not given are gone too. */
-		c->rows = c->at;
-		fail(c, ERR_STORE, why);
-	}
+	while (!list_empty(cursors))
+		sql_cancel(container_of(cursors->next, struct cursor, link), why);
+	sql_count_forget(db);
 }
