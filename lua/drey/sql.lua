@@ -39,6 +39,26 @@ end
 sql.setup(Blob, function(cursor) return setmetatable({ cursor = cursor }, Raw) end)
 
 local methods = { exec = sql.exec }
+
+local RUN_AGAIN = "SQL cursor was closed because the same statement was executed again. "
+	.. "If you need to run multiple copies of the "
+	.. "same statement concurrently, you must create multiple prepared statement objects."
+
+-- sql:prepare(query) -> statement(...) -> cursor. Of one statement one cursor is open at a time.
+function methods:prepare(query)
+	if type(query) ~= "string" then
+		error("sql:prepare(query) takes the SQL text", 2)
+	end
+	local open = setmetatable({}, { __mode = "v" })		-- a cursor nobody holds may be collected
+	return function(...)
+		if open.cursor then
+			sql.cancel(open.cursor, RUN_AGAIN)
+		end
+		open.cursor = sql.exec(self, query, ...)
+		return open.cursor
+	end
+end
+
 local Sql = {}
 
 function Sql.__index(self, key)

@@ -126,6 +126,9 @@ l_next(lua_State *L)
 	return 1;
 }
 
+#define TOO_LARGE "SQL query result set is too large to fit in memory. Use a streaming iterator (e.g. `for row in cursor` or " \
+	"`cursor:raw()`) or add a LIMIT clause instead of calling toArray() on a very large result set."
+
 static int
 all(lua_State *L, void (*push)(lua_State *, struct cursor *, int names))
 {
@@ -139,6 +142,7 @@ all(lua_State *L, void (*push)(lua_State *, struct cursor *, int names))
 	while (!(r->c && sql_columns(r->c) == 0) && move(L, o, r, sql_walk)) {
 		push(L, r->c, names);
 		lua_rawseti(L, list, ++n);
+		stored_room(L, TOO_LARGE);
 	}
 	if (n == 0) {				/* an empty list stays a list in JSON */
 		value_array_mt(L);
@@ -205,6 +209,17 @@ static int
 l_arrays(lua_State *L)
 {
 	return all(L, sqlvalue_array);
+}
+
+/* cancel(cursor, why) */
+static int
+l_cancel(lua_State *L)
+{
+	struct rows *r = check_rows(L);
+
+	if (r->c)
+		sql_cancel(r->c, luaL_checkstring(L, 2));
+	return 0;
 }
 
 static int
@@ -376,6 +391,7 @@ static const luaL_Reg functions[] = {
 	{ "size", l_size },
 	{ "next_array", l_next_array },
 	{ "arrays", l_arrays },
+	{ "cancel", l_cancel },
 	{ "setup", l_setup },
 	{ NULL, NULL }
 };

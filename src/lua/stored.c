@@ -58,6 +58,19 @@ over_size(lua_State *L, const char *directive, const char *what, uint64_t max, s
 	return over(L, directive, text);
 }
 
+void
+stored_room(lua_State *L, const char *text)
+{
+	const struct vm *vm = host_vm(L);
+	size_t most = vm->max / 4 * 3;
+
+	if (vm->used <= most)
+		return;
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	if (vm->used > most)
+		over(L, "memory", text);
+}
+
 int
 stored_over_batch(lua_State *L, size_t got)
 {

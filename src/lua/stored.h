@@ -18,6 +18,7 @@
 int stored_fail(lua_State *, struct object *);		/* raises err_text(); resets the object if its database broke */
 int stored_refuse(lua_State *, const char *text);	/* raises: a wrong argument */
 const struct limits_conf *stored_limits(lua_State *);
+void stored_room(lua_State *, const char *text);	/* raises text when the memory of the app is nearly used up */
 int stored_over_batch(lua_State *, size_t got);		/* raises: too many keys in one call */
 
 struct str stored_key(lua_State *, int idx, const char *call);	/* a key within the limits; borrows the Lua string */
