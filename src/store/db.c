@@ -27,6 +27,8 @@
  * theirs; the others read their pages again, by a memcpy or a pread. */
 enum { CACHE_PAGES = 32, WARM_MAX = 128, PAGES_MOST = (int)(10ull * 1024 * 1024 * 1024 / PAGE_BYTES) };	/* 10 GiB per object */
 
+enum { ASK_STOP_STEPS = 1000 };	/* of SQLite's machine: some ten microseconds */
+
 #define MAX_PAGE_COUNT INT64_C(4294967294)	/* SQLite's own */
 
 struct db {
@@ -44,6 +46,7 @@ struct db {
 	struct buf meta;		/* what db_meta_get() lends */
 	void (*on_dirty)(void *arg);
 	void (*ask)(void *arg, struct sql_limits *);	/* NULL: nobody to ask */
+	bool (*stop)(void *arg);	/* NULL: never */
 	void *arg;
 	struct db_name name;
 };
@@ -70,6 +73,20 @@ void
 db_ask_limits(struct db *db, void (*ask)(void *arg, struct sql_limits *))
 {
 	db->ask = ask;
+}
+
+void
+db_ask_stop(struct db *db, bool (*stop)(void *arg))
+{
+	db->stop = stop;
+}
+
+static int
+on_progress(void *arg)
+{
+	const struct db *db = arg;
+
+	return db->stop(db->arg);
 }
 
 bool
@@ -259,6 +276,8 @@ handle_set_up(struct db *db)
 	rc = sqlite3_exec(db->handle, setup, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db->handle, limits, NULL, NULL, NULL);
+	if (db->stop)
+		sqlite3_progress_handler(db->handle, ASK_STOP_STEPS, on_progress, db);
 	sql_guard(db, db->handle);	/* expires what was prepared before it */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v3(db->handle, "BEGIN", -1, SQLITE_PREPARE_PERSISTENT, &db->begin, NULL);

@@ -55,6 +55,10 @@ struct db *db_new(struct shard *, const struct db_name *, void (*on_dirty)(void 
 /* ask(arg, limits) fills in the limits: when SQLite is opened, and when one of them was hit.  Without it: the guard's. */
 void db_ask_limits(struct db *, void (*ask)(void *arg, struct sql_limits *));
 
+/* stop(arg) is asked now and then while SQLite runs a statement; true ends it with SQLITE_INTERRUPT.  A statement that writes takes the
+ * whole transaction with it: the db is broken. */
+void db_ask_stop(struct db *, bool (*stop)(void *arg));
+
 /* Ends the implicit transaction, hands the pages to the journal.
  * *commit: the number to wait for (unchanged if nothing was written).
  * ERR_STORE: SQLite refused (a deferred constraint, say): all of the

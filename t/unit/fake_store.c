@@ -362,6 +362,13 @@ db_ask_limits(struct db *db, void (*ask)(void *arg, struct sql_limits *))
 	(void)ask;
 }
 
+void
+db_ask_stop(struct db *db, bool (*stop)(void *arg))
+{
+	(void)db;
+	(void)stop;
+}
+
 int
 db_free(struct db **dbp)
 {
