@@ -59,6 +59,8 @@ struct limits_conf {
 	uint64_t kv_batch;		/* keys in one get/put/delete */
 	uint64_t storage;		/* bytes of one object's database */
 	uint64_t memory;		/* bytes of one VM */
+	int64_t cpu_ms;			/* processor time of one event */
+	uint64_t console;		/* bytes one event may write to the log */
 	uint64_t rpc_message;		/* bytes of encoded arguments or result */
 	uint64_t mailbox;		/* events that may wait for one object */
 	uint64_t async;			/* calls of async() in flight in one VM */

@@ -112,6 +112,8 @@ START_TEST(defaults_are_those_of_the_table)
 	ck_assert_uint_eq(a->limits.storage, UINT64_C(10) << 30);
 	ck_assert_uint_eq(a->limits.memory, 256 << 20);
 	ck_assert_uint_eq(a->limits.rpc_message, 32 << 20);
+	ck_assert_int_eq(a->limits.cpu_ms, 30000);
+	ck_assert_uint_eq(a->limits.console, 1 << 20);
 	ck_assert_uint_eq(a->limits.mailbox, 10000);
 	ck_assert_int_eq(a->limits.idle_hibernate_ms, 10000);
 	ck_assert_int_eq(a->limits.block_timeout_ms, 30000);
@@ -148,7 +150,7 @@ static const char full[] =
 	"    durable_objects { binding ROOM class_name=Room; binding LIMITER class_name=Limiter; }\n"
 	"    migrations { v1 { new_sqlite_classes Room Other; } \"app\" { new_sqlite_classes Limiter; } }\n"
 	"    vars { GREETING \"hi; \\\"you\\\" \\\\ {}\"; EMPTY ''; \"include\" x; root y; NEWLINE \"a\\nb\"; }\n"
-	"    limits { kv_key 1k; kv_value 1023; kv_batch 7; storage 3g; memory 64m; rpc_message 1m;\n"
+	"    limits { kv_key 1k; kv_value 1023; kv_batch 7; storage 3g; memory 64m; rpc_message 1m; cpu 50ms; console 2k;\n"
 	"             mailbox 12; idle_hibernate 0; block_timeout 1m30s; }\n"
 	"    sql_limits { length 5m; statement 2k; columns 11; params 12; expr_depth 13; compound_select 14;\n"
 	"                 function_arg 15; like_pattern 16; trigger_depth 17; vdbe_op 18000; }\n"
@@ -212,6 +214,8 @@ START_TEST(every_directive_lands_in_its_field)
 	ck_assert_uint_eq(a->limits.storage, UINT64_C(3) << 30);
 	ck_assert_uint_eq(a->limits.memory, 64 << 20);
 	ck_assert_uint_eq(a->limits.rpc_message, 1 << 20);
+	ck_assert_int_eq(a->limits.cpu_ms, 50);
+	ck_assert_uint_eq(a->limits.console, 2048);
 	ck_assert_uint_eq(a->limits.mailbox, 12);
 	ck_assert_int_eq(a->limits.idle_hibernate_ms, 0);
 	ck_assert_int_eq(a->limits.block_timeout_ms, 90000);
