@@ -1,17 +1,18 @@
 /* bind_console.c -- native.console: an app's words in the error log.
  *
  * Tables are printed as one would write them, bounded in depth and size; a
- * __tostring is honoured.
+ * __tostring is honoured.  What one event may write is bounded, too.
  */
 #include <ctype.h>
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "lua/host.h"
 #include "lua/task.h"
 
-enum { DEPTH_MAX = 4, TEXT_MAX = 16384 };
+enum { DEPTH_MAX = 4, TEXT_MAX = 16384, LINE_COST = 64 /* time, object, request */ };
 
 static void add_value(lua_State *, int idx, struct buf *, int depth);
 
@@ -140,13 +141,32 @@ host_log(struct task *t, int level, const char *text)
 		log_at((enum log_level)level, "%s object=%.*s", text, (int)where.n, where.p);
 }
 
+/* The first line that does not fit is one that says so. */
+static void
+count(struct task *t, size_t n)
+{
+	uint64_t max = t->vm->app->conf->limits.console;
+	struct place at = settings_limit_at(t->vm->app->conf, "console");
+	char text[200];
+
+	t->logged += n;
+	if (t->logged <= max)
+		return;
+	snprintf(text, sizeof(text), "console: one event may write %llu bytes (limits console, %s:%d); what this one writes from here on is lost",
+	    (unsigned long long)max, at.file ? at.file : "configuration", at.line);
+	host_log(t, LOG_WARN, text);
+}
+
 static int
 l_write(lua_State *L)
 {
 	struct vm *vm = vm_of(L);
+	struct task *t = vm->current;
 	struct buf *text = &vm->scratch;	/* owned by the VM: a __tostring may raise */
 	int n = lua_gettop(L);
 
+	if (t && t->logged > vm->app->conf->limits.console)
+		return 0;
 	buf_clear(text);
 	for (int i = 1; i <= n; i++) {
 		if (i > 1)
@@ -155,7 +175,9 @@ l_write(lua_State *L)
 	}
 	if (text->n > TEXT_MAX)
 		text->n = TEXT_MAX, text->p[TEXT_MAX] = '\0';
-	host_log(vm->current, (int)lua_tointeger(L, lua_upvalueindex(2)), text->n ? text->p : "");
+	host_log(t, (int)lua_tointeger(L, lua_upvalueindex(2)), text->n ? text->p : "");
+	if (t)
+		count(t, text->n + LINE_COST);
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 #include "lua/host.h"
 #include "lua/task.h"
 #include "lua/traceback.h"
+#include "lua/watchdog.h"
 #include "object/worker.h"
 
 /* ---- blockConcurrencyWhile ---- */
@@ -96,11 +97,13 @@ l_failed(lua_State *L)
 	struct arena a;
 	struct failure why;
 
+	watch_hold(vm_of(L)->watch);
 	arena_init(&a);
 	failure_from_lua(L, 1, L, &a, &why);
 	host_log_failure(host_task(L), &why);
 	reset(L, o, &why);
 	arena_fini(&a);
+	watch_release(vm_of(L)->watch);
 	return 0;
 }
 
@@ -117,6 +120,7 @@ l_abort(lua_State *L)
 	struct buf text = { 0 };
 	struct failure why = { 0 };
 
+	watch_hold(vm_of(L)->watch);
 	if (lua_isnoneornil(L, 2))
 		buf_c(&text, "Application called abort() to reset Durable Object.");
 	else
@@ -124,6 +128,7 @@ l_abort(lua_State *L)
 	why.message = buf_slice(&text);
 	reset(L, o, &why);
 	buf_fini(&text);
+	watch_release(vm_of(L)->watch);
 	return task_hang(L);
 }
 
@@ -131,6 +136,7 @@ l_abort(lua_State *L)
 
 struct background {
 	struct vm *vm;
+	unsigned life;		/* of the VM: fn is of no other */
 	int fn;			/* registry reference; LUA_NOREF once it runs */
 	struct kept *kept;	/* its task's, once it runs */
 };
@@ -140,7 +146,8 @@ on_background_end(struct event *ev)
 {
 	struct background *b = ev->caller;
 
-	luaL_unref(b->vm->L, LUA_REGISTRYINDEX, b->fn);	/* it never ran: the object was reset first */
+	if (b->life == b->vm->life)
+		luaL_unref(b->vm->L, LUA_REGISTRYINDEX, b->fn);	/* it never ran: the object was reset first */
 	http_unkeep(&b->kept);
 	free(b);
 	event_free(&ev);
@@ -171,6 +178,7 @@ spawn_in_object(struct vm *vm, struct task *t, int fn)
 	struct object *o = t->object;
 
 	b->vm = vm;
+	b->life = vm->life;
 	b->fn = fn;
 	b->kept = http_keep(t);
 	ev->app = vm->app;

@@ -18,6 +18,7 @@
 #include "lua/sqlvalue.h"
 #include "lua/stored.h"
 #include "lua/value.h"
+#include "lua/vm.h"
 #include "store/sql.h"
 
 enum { BINDINGS_SMALL = 16 };		/* bindings kept on the C stack */
@@ -26,6 +27,7 @@ enum { BINDINGS_SMALL = 16 };		/* bindings kept on the C stack */
 static char cursor_key, methods_key, raw_key;
 
 struct rows {
+	struct list link;		/* vm->cursors */
 	struct cursor *c;		/* NULL: ended early by one() */
 	int64_t read, written;		/* as they were then */
 };
@@ -282,8 +284,18 @@ l_gc(lua_State *L)
 {
 	struct rows *r = lua_touserdata(L, 1);
 
+	list_del(&r->link);
 	sql_close(&r->c);
 	return 0;
+}
+
+void
+sql_lose_cursors(struct vm *vm)
+{
+	struct list *n;
+
+	while ((n = list_shift(&vm->cursors)))
+		sql_close(&container_of(n, struct rows, link)->c);
 }
 
 static int
@@ -333,6 +345,7 @@ l_exec(lua_State *L)
 	lua_pushvalue(L, 1);
 	lua_setfenv(L, 3);
 	push_kept(L, &cursor_key);
+	list_push(&vm_of(L)->cursors, &r->link);
 	lua_setmetatable(L, 3);		/* before there is something to close: nothing can be lost in between */
 	r->c = sql_exec(o->db, query, bindings, n);
 	if (!r->c || sql_wrote(r->c))

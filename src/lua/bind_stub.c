@@ -21,6 +21,7 @@
 #include "lua/task.h"
 #include "lua/traceback.h"
 #include "lua/value.h"
+#include "lua/watchdog.h"
 #include "object/worker.h"
 #include "store/codec.h"
 
@@ -416,14 +417,17 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 	t = task_waits(L, "stub:fetch()");
 	if (!t)
 		return task_hang(L);
+	watch_hold(t->vm->watch);	/* until the event is on its way */
 	ev = make_event(t, EVENT_FETCH, to);
 	ev->request = parts;
 	if (forward) {
 		message_copy(&ev->arena, &ev->request, from);
 	} else if (take_request(L, ev) != OK) {
 		event_free(&ev);
+		watch_release(t->vm->watch);
 		return host_raise(L);
 	}
+	watch_release(t->vm->watch);
 	return send_and_park(L, t, ev, fetched);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "lua/overtime.h"
 #include "lua/task.h"
 #include "lua/traceback.h"
 
@@ -92,6 +93,7 @@ host_raise_store(lua_State *L, struct object *o)
 	if (db_broken(o->db)) {
 		struct failure why = { .message = str_c(err_text()), .reset = true };
 
+		overtime_raise(L, o);
 		object_break(o, &why);
 	}
 	return host_raise(L);

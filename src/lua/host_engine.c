@@ -45,8 +45,10 @@
 #include "lua/bind_stub.h"
 #include "lua/host.h"
 #include "lua/loader.h"
+#include "lua/overtime.h"
 #include "lua/task.h"
 #include "lua/value.h"
+#include "lua/watchdog.h"
 #include "object/worker.h"
 #include "store/codec.h"
 
@@ -56,6 +58,7 @@ struct host {
 	struct vm **vms;		/* by app->index */
 	unsigned nvms;
 	double serial;			/* of the last instance */
+	struct watch watch;
 };
 
 static struct vm *
@@ -71,6 +74,11 @@ on_front(struct engine *e, struct event *ev)
 	struct task *t;
 	lua_State *co;
 
+	if (!overtime_load(vm)) {
+		event_fail(ev, "%s", err_text());
+		worker_answer(vm->worker, ev);
+		return;
+	}
 	if (vm->ref[REF_FRONT_FETCH] == LUA_REFNIL) {
 		event_fail(ev, "%s has no fetch(request, env, ctx) to answer requests from outside: return { fetch = function(request, env) "
 		    "return Response.new \"ok\" end } from it", ev->app->conf->main);
@@ -89,9 +97,10 @@ on_front(struct engine *e, struct event *ev)
 }
 
 static void
-break_without_class(struct object *o)
+break_without_class(struct vm *vm, struct object *o)
 {
-	char *text = xasprintf("class \"%s\" is not returned by %s", o->class->name, o->class->app->conf->main);
+	char *text = vm->unloaded ? xstrdup(vm->unloaded) :
+		xasprintf("class \"%s\" is not returned by %s", o->class->name, o->class->app->conf->main);
 	struct failure why = { .message = str_c(text), .reset = true };
 
 	object_break(o, &why);
@@ -103,17 +112,18 @@ on_wake(struct engine *e, struct object *o)
 {
 	struct host *host = container_of(e, struct host, engine);
 	struct vm *vm = vm_for(e, o->class->app);
-	struct instance *in = xmalloc(sizeof(*in));
+	struct instance *in = xcalloc(1, sizeof(*in));
 	struct task *t;
 
 	in->table = LUA_NOREF;
 	in->serial = ++host->serial;
 	list_init(&in->tasks);
 	o->instance = in;
-	if (vm->classes[o->class->index].table == LUA_NOREF) {
-		break_without_class(o);
+	if (!overtime_load(vm) || vm->classes[o->class->index].table == LUA_NOREF) {
+		break_without_class(vm, o);
 		return;
 	}
+	in->life = vm->life;
 	t = task_new(vm, TASK_WAKE, NULL, o);
 	vm_push(t->co, vm, REF_RUN_WAKE);
 	lua_rawgeti(t->co, LUA_REGISTRYINDEX, vm->classes[o->class->index].table);
@@ -275,7 +285,8 @@ on_forget(struct engine *e, struct object *o, const struct failure *why)
 		event_fail_with(ev, why);
 		object_answer(o, ev);
 	}
-	luaL_unref(vm->L, LUA_REGISTRYINDEX, in->table);
+	if (in->life == vm->life)
+		luaL_unref(vm->L, LUA_REGISTRYINDEX, in->table);
 	free(in);
 	o->instance = NULL;
 	vm_stir(vm);
@@ -350,12 +361,25 @@ take_prepared(struct host *host)
 
 		vm->host = host;
 		vm->worker = host->worker;
+		vm->watch = &host->watch;
 		vm->app = &runtime->apps[i];
 		host->vms[i] = vm;
 		p->vms[i] = NULL;
 	}
 	prepared_free(&p);
 	return fits;
+}
+
+/* The shortest CPU limit of any app says how closely the watchdog looks. */
+static int64_t
+least_limit(const struct settings *settings)
+{
+	int64_t least = INT64_MAX;
+
+	for (const struct app_conf *app = settings->apps; app; app = app->next)
+		if (app->limits.cpu_ms < least)
+			least = app->limits.cpu_ms;
+	return least == INT64_MAX ? 0 : least * 1000;
 }
 
 struct engine *
@@ -369,6 +393,7 @@ host_new(struct worker *worker)
 	host->worker = worker;
 	host->nvms = runtime->settings->napps;
 	host->vms = xcalloc(host->nvms + 1, sizeof(*host->vms));
+	watch_init(&host->watch, least_limit(runtime->settings), overtime_hook, &worker->overtime);
 	if (take_prepared(host))
 		return e;
 	for (unsigned i = 0; i < host->nvms; i++) {
@@ -377,6 +402,7 @@ host_new(struct worker *worker)
 			host_free(&e);
 			return NULL;
 		}
+		host->vms[i]->watch = &host->watch;
 	}
 	return e;
 }
@@ -390,6 +416,7 @@ host_free(struct engine **ep)
 		return;
 	host = container_of(*ep, struct host, engine);
 	*ep = NULL;
+	watch_fini(&host->watch);
 	for (unsigned i = 0; i < host->nvms; i++)
 		vm_free(&host->vms[i]);
 	free(host->vms);

@@ -301,10 +301,9 @@ p_environment(lua_State *L)
 	return 0;
 }
 
-struct vm *
-loader_open(struct host *host, struct worker *worker, const struct app *app)
+int
+loader_load(struct vm *vm)
 {
-	struct vm *vm = vm_new(host, worker, app);
 	int rc;
 
 	lua_gc(vm->L, LUA_GCSTOP, 0);		/* what is loaded here stays */
@@ -316,9 +315,15 @@ loader_open(struct host *host, struct worker *worker, const struct app *app)
 			rc = err_set(ERR_LUA, "drey's own Lua: %s", lua_tostring(vm->L, -1));
 	}
 	lua_gc(vm->L, LUA_GCRESTART, 0);
-	if (rc == OK)
-		rc = load_app(vm);
-	if (rc != OK)
+	return rc == OK ? load_app(vm) : rc;
+}
+
+struct vm *
+loader_open(struct host *host, struct worker *worker, const struct app *app)
+{
+	struct vm *vm = vm_new(host, worker, app);
+
+	if (loader_load(vm) != OK)
 		vm_free(&vm);
 	return vm;
 }

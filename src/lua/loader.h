@@ -11,6 +11,7 @@
 /* Runs the app's main file, finds its front module and its classes.  NULL and err_text(); ERR_LUA: the error of the app with its
  * place; ERR_CONF: a binding's class is missing, the text begins with the place of the binding.  host and worker: NULL if nobody is
  * to run it yet. */
+int loader_load(struct vm *);		/* into a bare one.  ERR_LUA, ERR_CONF: what is in it is of no use */
 struct vm *loader_open(struct host *, struct worker *, const struct app *);
 
 #endif

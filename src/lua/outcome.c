@@ -17,6 +17,7 @@
 #include "lua/bind_http.h"
 #include "lua/bind_promise.h"
 #include "lua/host.h"
+#include "lua/overtime.h"
 #include "lua/task.h"
 #include "lua/traceback.h"
 #include "lua/value.h"
@@ -49,9 +50,14 @@ take_error(struct task *t, int status, struct arena *a, struct failure *f)
 	lua_xmove(t->co, L, 1);
 	failure_from_lua(L, -1, t->co, a, f);
 	lua_pop(L, 1);
-	if (status == LUA_ERRMEM)
+	if (status == LUA_ERRMEM) {
+		struct place at = settings_limit_at(t->vm->app->conf, "memory");
+
 		f->message = str_c(arena_printf(a, "not enough memory: all objects of app %s on this thread together may use "
-		    "%llu bytes (limits memory)", t->vm->app->name, (unsigned long long)t->vm->max));
+		    "%llu bytes (limits memory, %s:%d)", t->vm->app->name, (unsigned long long)t->vm->max,
+		    at.file ? at.file : "configuration", at.line));
+	}
+	overtime_explain(t, a, f);
 	host_log_failure(t, f);
 }
 

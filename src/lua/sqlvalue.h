@@ -15,4 +15,7 @@ void sqlvalue_row(lua_State *, struct cursor *, int names);
 void sqlvalue_array(lua_State *, struct cursor *, int names);
 void sqlvalue_blob_mt(lua_State *);			/* pops the metatable of Blobs */
 
+struct vm;
+void sql_lose_cursors(struct vm *);	/* closes them: their Lua state is gone */
+
 #endif

@@ -13,7 +13,9 @@
 #include "base/err.h"
 #include "lua/bind_http.h"
 #include "lua/host.h"
+#include "lua/overtime.h"
 #include "lua/traceback.h"
+#include "lua/watchdog.h"
 #include "object/worker.h"
 
 enum { IDLE_MAX = 256 };		/* coroutines kept ready per VM */
@@ -110,6 +112,8 @@ task_new(struct vm *vm, enum task_kind kind, struct event *ev, struct object *o)
 	t->kind = kind;
 	t->event = ev;
 	t->object = o;
+	t->left_us = vm->app->conf->limits.cpu_ms * 1000;
+	t->logged = 0;
 	if (ev)
 		ev->task = t;
 	list_push(o ? &((struct instance *)o->instance)->tasks : &vm->front, &t->link);
@@ -168,6 +172,17 @@ task_drop(struct task *t)
 }
 
 void
+tasks_lose(struct vm *vm)
+{
+	list_splice(&vm->vacant, &vm->idle);
+	vm->nidle = 0;
+	for (unsigned i = 0; i < vm->ntasks; i++) {
+		vm->tasks[i]->co = NULL;
+		vm->tasks[i]->anchor = LUA_NOREF;
+	}
+}
+
+void
 tasks_fini(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->ntasks; i++) {
@@ -193,15 +208,19 @@ task_run(struct task *t, int nargs)
 	struct vm *vm = t->vm;
 	int status;
 
-	must(!vm->current);
+	must(!vm->current && t->co);
 	vm_stir(vm);
+	if (vm->slow)
+		overtime_slow(t);
 	vm->current = t;
 	vm->strict = true;
 	t->parked = false;
 	t->resume = NULL;
-	status = lua_resume(t->co, nargs);
+	status = watch_resume(vm->watch, t->co, nargs, &t->left_us);
 	vm->strict = false;
 	vm->current = NULL;
+	if (vm->watch->overtime && overtime_end(t, status))
+		return;
 	if (status == LUA_YIELD) {
 		char place[128];
 
@@ -284,7 +303,7 @@ task_interrupt(struct task *t)
 	struct event *call = t->call;
 	struct worker *worker = t->vm->worker;
 
-	if (!t->parked)
+	if (!t->parked || !t->co)
 		return;
 	task_unwait(t);
 	lua_pushboolean(t->co, 0);

@@ -44,6 +44,8 @@ struct task {
 	struct word synced;		/* of storage:sync() */
 	struct timer limit;		/* of the outermost blockConcurrencyWhile */
 	struct kept *kept;		/* the request that waitUntil work may read after its event: see bind_http.h */
+	int64_t left_us;		/* processor time its event may still use */
+	size_t logged;			/* bytes it wrote to the log */
 	unsigned locks;			/* depth of blockConcurrencyWhile */
 	double waits;			/* how often it began to await a promise */
 };
@@ -51,6 +53,7 @@ struct task {
 /* The engine's part of an object: object->instance. */
 struct instance {
 	int table;			/* registry reference; LUA_NOREF until the constructor is done */
+	unsigned life;			/* of the VM that built it */
 	double serial;			/* what its ctx carries */
 	struct list tasks;
 };
@@ -59,6 +62,7 @@ struct task *task_new(struct vm *, enum task_kind, struct event *, struct object
 void task_run(struct task *, int nargs);	/* function (first time) and arguments are on task->co */
 void task_release(struct task *, bool reusable);	/* its event is the caller's now */
 void task_drop(struct task *);			/* a parked one: never to be resumed */
+void tasks_lose(struct vm *);			/* the Lua state is gone: none of them can run any more */
 void tasks_fini(struct vm *);			/* all of them, at the end of the VM */
 
 struct task *task_waits(lua_State *, const char *what);	/* may this call wait here?  raises; what: "sleep()".

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "lua/sqlvalue.h"
 #include "lua/task.h"
 #include "object/worker.h"
 
@@ -107,6 +108,21 @@ vm_stir(struct vm *vm)
 		timer_set(&vm->worker->timers, &vm->rest, clock_ms() + REST_MS);
 }
 
+/* A bare state, and nothing is kept of it yet. */
+static void
+open_state(struct vm *vm)
+{
+	slabs_init(&vm->slabs);
+	vm->collect_at = vm->max / 2;
+	for (int i = 0; i < REF_COUNT; i++)
+		vm->ref[i] = LUA_NOREF;
+	for (unsigned i = 0; i < vm->app->nclasses; i++)
+		vm->classes[i].table = vm->classes[i].known = LUA_NOREF;
+	vm->L = lua_newstate(on_alloc, vm);
+	must(vm->L);
+	lua_atpanic(vm->L, on_panic);
+}
+
 struct vm *
 vm_new(struct host *host, struct worker *worker, const struct app *app)
 {
@@ -116,20 +132,13 @@ vm_new(struct host *host, struct worker *worker, const struct app *app)
 	vm->worker = worker;
 	vm->app = app;
 	vm->max = app->conf->limits.memory;
-	vm->collect_at = vm->max / 2;
-	for (int i = 0; i < REF_COUNT; i++)
-		vm->ref[i] = LUA_NOREF;
-	slabs_init(&vm->slabs);
 	timer_init(&vm->rest, on_rest);
 	list_init(&vm->idle);
 	list_init(&vm->vacant);
 	list_init(&vm->front);
+	list_init(&vm->cursors);
 	vm->classes = xcalloc(app->nclasses + 1, sizeof(*vm->classes));
-	for (unsigned i = 0; i < app->nclasses; i++)
-		vm->classes[i].table = vm->classes[i].known = LUA_NOREF;
-	vm->L = lua_newstate(on_alloc, vm);
-	must(vm->L);
-	lua_atpanic(vm->L, on_panic);
+	open_state(vm);
 	return vm;
 }
 
@@ -147,8 +156,23 @@ vm_free(struct vm **vmp)
 	lua_close(vm->L);
 	slabs_fini(&vm->slabs);
 	buf_fini(&vm->scratch);
+	buf_fini(&vm->over);
+	free(vm->unloaded);
 	free(vm->classes);
 	free(vm);
+}
+
+void
+vm_lose(struct vm *vm)
+{
+	must(!vm->current);
+	vm->life++;
+	vm->used = vm->settled = 0;
+	vm->strict = vm->jit_off = false;
+	sql_lose_cursors(vm);
+	tasks_lose(vm);
+	slabs_fini(&vm->slabs);
+	open_state(vm);
 }
 
 void

@@ -19,6 +19,7 @@
 
 struct host;
 struct task;
+struct watch;
 
 /* What the host reaches for on the hot path, kept as registry references. */
 enum vm_ref {
@@ -45,12 +46,20 @@ enum vm_ref {
 struct vm_class {
 	int table;		/* reference of the class; LUA_NOREF: the app does not return it */
 	int known;		/* reference of { method name = true } that init.method let pass */
+	bool slow;		/* its code was leapt out of: it runs without the JIT */
 };
 
 struct vm {
 	lua_State *L;
 	struct host *host;
 	struct worker *worker;		/* NULL in a throwaway VM */
+	struct watch *watch;		/* the worker's */
+	unsigned life;			/* counts Lua states: a reference or a coroutine of an earlier one means nothing */
+	char *unloaded;			/* owned; the state was lost and this is why the app could not be loaded again */
+	struct buf over;		/* what the event that runs is told about its CPU limit, once the hook fired */
+	struct list cursors;		/* of sql: they own memory that is not Lua's */
+	bool slow, front_slow;		/* some class is slow; the front module is */
+	bool jit_off;
 	const struct app *app;
 	struct slabs slabs;		/* where the state lives */
 	size_t used, max;
@@ -74,6 +83,9 @@ struct vm {
 
 struct vm *vm_new(struct host *, struct worker *, const struct app *);	/* a bare state with libraries; see sandbox, loader */
 void vm_free(struct vm **);
+/* The state was left in the middle of something: it is never touched again, not even closed.  Its memory goes as one; a bare new one
+ * takes its place. */
+void vm_lose(struct vm *);
 struct vm *vm_of(lua_State *);
 void vm_keep(struct vm *, enum vm_ref);		/* pops a value and keeps it */
 static inline void

@@ -78,6 +78,14 @@ ask_limits(void *arg, struct sql_limits *limits)
 	snprintf(limits->object, sizeof(limits->object), "%.100s", label + (skip < n ? skip : 0));
 }
 
+static bool
+ask_stop(void *arg)
+{
+	const struct object *o = arg;
+
+	return atomic_load_explicit(&o->worker->overtime, memory_order_relaxed);
+}
+
 void
 object_db_new(struct object *o)
 {
@@ -86,6 +94,7 @@ object_db_new(struct object *o)
 	memcpy(name.id, o->id.b, sizeof(name.id));
 	o->db = db_new(o->worker->shard, &name, on_dirty, o);
 	db_ask_limits(o->db, ask_limits);
+	db_ask_stop(o->db, ask_stop);
 	o->name_stored = false;
 }
 

@@ -36,6 +36,21 @@ object_break(struct object *o, const struct failure *why)
 		reset_run(o);
 }
 
+void
+worker_break_app(struct worker *w, const struct app *app, const struct object *guilty, const struct failure *why)
+{
+	struct object *o;
+
+	must(w->in_engine);
+	for (size_t i = 0; (o = map_next(&w->objects.map, &i));) {
+		if (o->class->app != app || (o->state != OBJECT_WAKING && o->state != OBJECT_AWAKE))
+			continue;
+		if (o != guilty)
+			object_yield(o);
+		object_break(o, why);
+	}
+}
+
 static void
 reason_free(struct failure **why)
 {

@@ -61,6 +61,7 @@ struct worker {
 	uint64_t seen_durable;		/* gates were opened up to this */
 	struct timer idle_timer, chaos_timer;
 	int64_t now_ms;			/* of this tick */
+	atomic_bool overtime;		/* the engine: the code that runs has used up its time; SQL stops, too */
 	bool in_engine;			/* a call into the engine, or a transport's answer, is on the stack */
 	bool failed;			/* the store failed and everybody here was told */
 	bool stopping;
@@ -92,6 +93,10 @@ void worker_abandon(struct worker *, struct event *);
 /* Work of a front module that outlives its event (waitUntil) puts a graceful stop off: each hold needs its release. */
 void worker_hold(struct worker *);
 void worker_release(struct worker *);
+
+/* The engine lost the memory of all live objects of an app.  What others than guilty (may be NULL) wrote is whole: it is committed; then
+ * all are reset.  Only from inside the engine. */
+void worker_break_app(struct worker *, const struct app *, const struct object *guilty, const struct failure *);
 
 bool worker_tick(struct worker *);		/* true: more is ready, come back without waiting */
 int64_t worker_next(const struct worker *);	/* clock_ms() of the earliest thing to do, or INT64_MAX */
