@@ -20,7 +20,7 @@
  *	transactionSync        a savepoint: the object's; its reset rolls back
  *	blockConcurrencyWhile  the input gate: the object's; its reset opens it
  *	sql cursors            a statement: the db's; the cursor hangs on vm->cursors
- *	toArray, one, list     rows are copied before they are pushed; no statement is stepped inside Lua
+ *	toArray, one, list     the statement stands on its row meanwhile: the cursor's; no statement is stepped inside Lua
  *	put, RPC arguments     vm->scratch
  *	stub calls             arguments are encoded before the event exists; stub:fetch(url) holds
  *	errors into failures   malloc'd texts: outside of a run, or held (block.failed, abort)

@@ -120,7 +120,7 @@ START_TEST(memory_ends_in_an_error_of_that_task_alone)
 	for (int i = 0; i < 5; i++) {
 		a = scene_get(&s, "/bomb");
 		ck_assert_int_eq(a.status, 500);
-		ck_assert_ptr_nonnull(strstr(answer_text(&a), "(limits memory)"));
+		ck_assert_ptr_nonnull(strstr(answer_text(&a), "(limits memory, "));
 		answer_free(&a);
 		assert_answer(&s, "/", 200, "alive");
 		assert_answer(&s, "/garbage", 200, "alive");
