@@ -16,7 +16,11 @@
 #include "store/record.h"
 #include "store/shard.h"
 
-enum { CLEAN_KEPT = 4 };		/* pages kept in memory after they reached the file: the hot ones of small databases */
+enum {
+	CLEAN_KEPT = 4,		/* pages kept in memory after they reached the file: the hot ones of small databases */
+	SPILL_MOST = 64 << 20,	/* bytes of an open transaction in memory, however large overlay_max is: its record must fit the journal */
+	COPY_RUN = 32		/* neighbouring pages of the side file copied at once */
+};
 
 void
 capture_init(struct capture *c, struct shard *s, const unsigned char id[PATHS_ID])
@@ -46,6 +50,8 @@ capture_drop(struct capture *c)
 	list_del(&c->journaled);
 	list_del(&c->over);
 	file_close(&c->shard->files, &c->file);
+	spill_discard(&c->spill, c->shard->store);
+	spill_close(&c->side);
 	pages_fini(&c->pending, &c->shard->pool);
 	pages_fini(&c->overlay, &c->shard->pool);
 	overlay_count(c, before);
@@ -98,19 +104,79 @@ capture_read(struct capture *c, uint32_t pgno, unsigned from, unsigned n, void *
 {
 	struct page *p = pages_find(&c->pending, pgno);
 
+	if (!p && spill_has(&c->spill, pgno))
+		return spill_read(&c->spill, pgno, from, n, to);
 	if (!p && pgno < c->keep)
 		p = pages_find(&c->overlay, pgno);
 	if (p) {
 		memcpy(to, p->data + from, n);
 		return OK;
 	}
+	if (pgno < c->keep && spill_has(&c->side, pgno))
+		return spill_read(&c->side, pgno, from, n, to);
 	if (pgno < c->keep && pgno < c->file_keep)
 		return file_page(c, pgno, from, n, to);
 	memset(to, 0, n);
 	return OK;
 }
 
-void
+/* -- a transaction too large for memory -- */
+
+static uint64_t
+overlay_max(const struct capture *c)
+{
+	return c->shard->store->overlay_max;
+}
+
+/* The side file of an earlier commit moves on to the database file, as far as the budget goes; NULL: all of it. */
+static int
+side_move(struct capture *c, unsigned *budget)
+{
+	int rc;
+
+	if (!c->side.open)
+		return OK;
+	if ((rc = shard_wait(c->shard, c->last_commit)) != OK)
+		return rc;
+	rc = capture_flush(c, UINT64_MAX, budget);
+	return rc < 0 ? rc : OK;
+}
+
+static int
+capture_spill(struct capture *c)
+{
+	unsigned budget = 2 * c->pending.n;
+	struct page **v;
+	int rc;
+
+	if (!c->spill.open && (rc = spill_open(&c->spill, c->shard)) != OK)
+		return rc;
+	if ((rc = side_move(c, &budget)) != OK)
+		return rc;
+	v = pages_sorted(&c->pending);
+	rc = spill_write(&c->spill, v, c->pending.n);
+	free(v);
+	if (rc == OK)
+		pages_cut(&c->pending, 0, &c->shard->pool);
+	return rc;
+}
+
+/* All that the transaction wrote is in its side file and synced; or there is no side file and it is as any other. */
+static int
+capture_seal(struct capture *c)
+{
+	int rc;
+
+	if (c->spill.n == 0) {
+		spill_discard(&c->spill, c->shard->store);
+		return OK;
+	}
+	if ((rc = side_move(c, NULL)) != OK || (rc = capture_spill(c)) != OK)
+		return rc;
+	return spill_sync(&c->spill, c->shard->store);
+}
+
+int
 capture_write(struct capture *c, uint32_t pgno, const void *page)
 {
 	struct page *p = pages_find(&c->pending, pgno);
@@ -124,6 +190,9 @@ capture_write(struct capture *c, uint32_t pgno, const void *page)
 	if (pgno >= c->size)
 		c->size = pgno + 1;
 	c->changed = true;
+	if ((uint64_t)c->pending.n * PAGE_BYTES > (overlay_max(c) < SPILL_MOST ? overlay_max(c) : SPILL_MOST))
+		return capture_spill(c);
+	return OK;
 }
 
 void
@@ -132,6 +201,7 @@ capture_truncate(struct capture *c, uint32_t size)
 	if (size >= c->size)
 		return;
 	pages_cut(&c->pending, size, &c->shard->pool);
+	spill_cut(&c->spill, size);
 	c->size = size;
 	if (c->keep > size)
 		c->keep = size;
@@ -142,6 +212,7 @@ void
 capture_wipe(struct capture *c)
 {
 	pages_cut(&c->pending, 0, &c->shard->pool);
+	spill_cut(&c->spill, 0);
 	c->size = c->keep = 0;
 	c->changed = true;
 }
@@ -151,6 +222,7 @@ capture_rollback(struct capture *c)
 {
 	if (c->pending.n)
 		pages_cut(&c->pending, 0, &c->shard->pool);
+	spill_discard(&c->spill, c->shard->store);
 	c->size = c->keep = c->committed;
 	c->changed = false;
 }
@@ -171,14 +243,16 @@ capture_encode(struct capture *c, uint64_t segment, uint64_t *body)
 {
 	struct buf *b = &c->shard->record;
 	struct record r = {
-		.wall_ms = clock_wall_ms(), .keep = c->keep, .size = c->size,
+		.wall_ms = clock_wall_ms(), .keep = c->keep, .size = c->size, .side = c->spill.n ? c->spill.number : 0,
 		.app = c->klass->app, .class_name = c->klass->name, .id = c->id
 	};
-	bool any = c->size != c->committed || c->keep < c->committed;
+	bool any = c->size != c->committed || c->keep < c->committed || c->spill.n;
 	struct page *p;
 
 	buf_clear(b);
 	record_begin(b, &r);
+	if (c->spill.n)
+		spill_encode(&c->spill, b);	/* and nothing is pending */
 	for (uint32_t i = 0; (p = pages_next(&c->pending, &i));) {
 		p->changed = record_page(b, p->pgno, logged_base(c, p->pgno, segment), p->data);
 		any |= p->changed;
@@ -200,9 +274,32 @@ page_commit(struct capture *c, struct page *p, uint64_t segment)
 	}
 	p->logged = segment;
 	p->since = old && old->since ? old->since : segment;
+	spill_forget(&c->side, p->pgno);
 	if (old)
 		page_put(&c->shard->pool, pages_take(&c->overlay, p->pgno));
 	pages_add(&c->overlay, p);
+}
+
+/* The spilled pages become the committed ones. */
+static void
+spill_commit(struct capture *c, uint64_t segment)
+{
+	struct pages kept = { 0 };
+	struct page *p;
+
+	must(!c->side.open);
+	c->side = c->spill;
+	c->spill = (struct spill){ 0 };
+	c->side.since = segment;
+	for (uint32_t i = 0; (p = pages_next(&c->overlay, &i));) {
+		if (spill_has(&c->side, p->pgno))
+			page_put(&c->shard->pool, p);
+		else
+			pages_add(&kept, p);
+	}
+	free(c->overlay.slots);
+	c->overlay = kept;
+	spill_keep(c->shard->store, c->side.number, segment);
 }
 
 static void
@@ -211,12 +308,16 @@ capture_merge(struct capture *c, uint64_t segment)
 	int64_t before = c->overlay.n;
 	struct page *p;
 
-	if (c->keep < c->committed)
+	if (c->keep < c->committed) {
 		pages_cut(&c->overlay, c->keep, &c->shard->pool);
+		spill_cut(&c->side, c->keep);
+	}
 	if (c->file_keep > c->keep)
 		c->file_keep = c->keep;
 	for (uint32_t i = 0; (p = pages_next(&c->pending, &i));)
 		page_commit(c, p, segment);
+	if (c->spill.open)
+		spill_commit(c, segment);
 	c->pending.n = 0;
 	if (c->pending.cap > 64) {
 		free(c->pending.slots);
@@ -233,10 +334,10 @@ capture_merge(struct capture *c, uint64_t segment)
 static int
 capture_limit(struct capture *c)
 {
-	uint64_t bytes = (uint64_t)c->overlay.n * PAGE_BYTES, max = c->shard->store->overlay_max;
+	uint64_t bytes = (uint64_t)c->overlay.n * PAGE_BYTES, max = overlay_max(c);
 	int rc;
 
-	if (bytes <= max)
+	if (bytes <= max && !c->side.open)
 		return OK;
 	if (bytes > 2 * max) {
 		if ((rc = shard_wait(c->shard, c->last_commit)) != OK)
@@ -258,15 +359,16 @@ capture_commit(struct capture *c, uint64_t *commit)
 
 	if (!c->changed)
 		return OK;
-	if ((uint64_t)c->pending.n * PAGE_BYTES > RECORD_MAX / 2)
-		return err_set(ERR_LIMIT, "a transaction changed %u pages; one may change at most %u: split it",
-			c->pending.n, (unsigned)(RECORD_MAX / 2 / PAGE_BYTES));
+	if (c->spill.open && (rc = capture_seal(c)) != OK)
+		return rc;
 	do {
 		segment = journal_segment(j);
 		if (!capture_encode(c, segment, &body)) {
 			capture_rollback(c);	/* SQLite wrote what was there already */
 			return OK;
 		}
+		if (c->shard->record.n > RECORD_MAX)
+			return err_set(ERR_LIMIT, "a transaction changed %u pages, more than the journal can name: split it", c->spill.n);
 		rc = journal_append(j, segment, &c->shard->record, body, &c->last_commit);
 	} while (rc == JOURNAL_ROTATED);
 	if (c->shard->record.cap > 1 << 20)
@@ -359,6 +461,37 @@ capture_write_pages(struct capture *c, const char *path, uint64_t upto, unsigned
 	return rc;
 }
 
+static int
+copy_run(struct capture *c, const char *path, char *data, uint32_t first, uint32_t n)
+{
+	int rc = spill_read(&c->side, first, 0, n * PAGE_BYTES, data);
+
+	if (rc != OK)
+		return failure_set(&c->shard->store->failure, "%s", err_text());
+	if (disk_write(c->file.fd, data, (size_t)n * PAGE_BYTES, (off_t)first * PAGE_BYTES) != 0)
+		return failure_set(&c->shard->store->failure, "write %s: %s", path, strerror(errno));
+	for (uint32_t i = 0; i < n; i++)
+		spill_forget(&c->side, first + i);
+	capture_grew(c, first + n);
+	return OK;
+}
+
+static int
+capture_copy_side(struct capture *c, const char *path, unsigned *budget)
+{
+	char *data = xmalloc((size_t)COPY_RUN * PAGE_BYTES);
+	uint32_t first = 0, n;
+	int rc = OK;
+
+	while (rc == OK && (n = spill_run(&c->side, &first, !budget || *budget > COPY_RUN ? COPY_RUN : *budget))) {
+		rc = copy_run(c, path, data, first, n);
+		if (budget)
+			*budget -= n;
+	}
+	free(data);
+	return rc;
+}
+
 static void
 capture_drop_clean(struct capture *c)
 {
@@ -382,7 +515,7 @@ capture_relist(struct capture *c)
 	struct list *at;
 	struct page *p;
 
-	c->since = 0;
+	c->since = c->side.open ? c->side.since : 0;
 	for (uint32_t i = 0; (p = pages_next(&c->overlay, &i));)
 		if (p->since && (!c->since || p->since < c->since))
 			c->since = p->since;
@@ -425,6 +558,8 @@ capture_flush(struct capture *c, uint64_t upto, unsigned *budget)
 		shard_wrote(c->shard, c->klass, c->id);
 		if ((rc = capture_fit(c, path)) == OK)
 			rc = capture_write_pages(c, path, upto, budget);
+		if (rc == OK && c->side.open && c->side.since <= upto)
+			rc = capture_copy_side(c, path, budget);
 		if (rc == OK && c->file_size < c->committed) {
 			rc = capture_resize(c, path, c->committed);
 			c->file_keep = c->file_size;
@@ -434,6 +569,8 @@ capture_flush(struct capture *c, uint64_t upto, unsigned *budget)
 		return rc;
 	if (c->overlay.n > CLEAN_KEPT)
 		capture_drop_clean(c);
+	if (c->side.n == 0)
+		spill_close(&c->side);
 	overlay_count(c, before);
 	capture_relist(c);
 	return !c->since || c->since > upto;

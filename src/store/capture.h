@@ -1,11 +1,18 @@
 /* capture.h -- the pages of one database, between SQLite and its file.
  *
  *	     SQLite
- *	     |    ^ pending, else overlay, else file
+ *	     |    ^ pending, else spill, else overlay, else side, else file
  *	write|    |read
  *	     v    |
  *	   pending --commit--> overlay --flush--> <id>.sqlite
- *	                 \--> journal record
+ *	     |           \--> journal record       ^
+ *	     too many                              |flush
+ *	     v                                     |
+ *	   spill ----commit--> side ---------------+
+ *	                 \--> small journal record
+ *
+ * A page lies in one of overlay and side at most.  There is one side: while a
+ * transaction spills, the one before it is moved on to the file.
  *
  * Three sizes, in pages: size is what SQLite sees now; committed is what the
  * last commit left; keep is how much of the committed state the open
@@ -28,6 +35,7 @@
 #include "store/files.h"
 #include "store/pages.h"
 #include "store/paths.h"
+#include "store/spill.h"
 
 struct shard;
 
@@ -40,6 +48,7 @@ struct capture {
 	uint32_t size, keep, committed;
 	uint32_t file_size, file_keep;
 	struct pages pending, overlay;
+	struct spill spill, side;	/* the open transaction's; a committed one's */
 	uint64_t last_commit;		/* 0: none in this life */
 	uint64_t since;			/* oldest segment with a change the file lacks; 0: none */
 	struct list journaled;		/* in the shard, by since */
@@ -52,12 +61,12 @@ void capture_drop(struct capture *);		/* lets go of pages, descriptor and lists;
 
 int capture_know(struct capture *);		/* looks how large the file is, once; needs klass.  ERR_IO; ERR_CORRUPT, ERR_STORE: see quarantine.h */
 int capture_read(struct capture *, uint32_t pgno, unsigned from, unsigned n, void *to);	/* ERR_IO: could not read the file */
-void capture_write(struct capture *, uint32_t pgno, const void *page);	/* a whole page; copies */
+int capture_write(struct capture *, uint32_t pgno, const void *page);	/* a whole page; copies.  ERR_IO, ERR_STORE: could not spill */
 void capture_truncate(struct capture *, uint32_t size);
 void capture_wipe(struct capture *);		/* deleteAll: nothing is kept of what was */
 
 /* Appends what changed to the journal.  *commit is set when something had changed.
- * ERR_STORE: the journal has failed; ERR_LIMIT: too large for a record.  Then pending is as it was. */
+ * ERR_STORE: the journal has failed; ERR_LIMIT: too large for a record; ERR_IO: could not spill.  Then roll back. */
 int capture_commit(struct capture *, uint64_t *commit);
 void capture_rollback(struct capture *);
 

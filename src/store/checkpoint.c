@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "store/inside.h"
 #include "store/shard.h"
+#include "store/spill.h"
 
 struct checkpoint {
 	struct store *store;
@@ -85,6 +86,8 @@ checkpoint_round(struct checkpoint *c, uint64_t target, uint64_t last_commit)
 	ok = journal_wait(st->journal, last_commit) == OK &&
 	     unsynced_sync(&all, st->dir, st->whole, &st->failure) == OK &&
 	     journal_retire(st->journal, target) == OK;
+	if (ok)
+		spill_retire(st, target);
 	unsynced_fini(&all);
 	return ok;
 }

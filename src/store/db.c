@@ -248,9 +248,9 @@ db_close_handle(struct db *db, const char *why)
 
 static const char setup[] =
 	"PRAGMA locking_mode=EXCLUSIVE;"	/* nobody else writes: no look at the change counter before each read */
-	"PRAGMA journal_mode=MEMORY;"
+	"PRAGMA journal_mode=TRUNCATE;"		/* in memory while small; see temp.h */
 	"PRAGMA synchronous=OFF;"		/* the journal thread syncs */
-	"PRAGMA temp_store=MEMORY;"
+	"PRAGMA temp_store=FILE;"		/* likewise */
 	"PRAGMA page_size=4096;";
 
 static int
@@ -309,7 +309,7 @@ db_open_handle(struct db *db)
 	if (db_know(db) != OK)
 		return err_code();
 	vfs_opening = &db->capture;
-	rc = sqlite3_open_v2("db", &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, VFS_NAME);
+	rc = sqlite3_open_v2("db", &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, vfs_name(db->capture.shard));
 	vfs_opening = NULL;
 	if (db->handle)
 		atomic_fetch_add_explicit(&db->capture.shard->databases, 1, memory_order_relaxed);

@@ -1,7 +1,7 @@
 /* db.h -- one object's database: SQLite on top, page capture below.
  *
  *	kv.c  sql.c                  what the object asks
- *	  SQLite                     journal_mode=MEMORY, synchronous=OFF, exclusive
+ *	  SQLite                     journal in temp.c, synchronous=OFF, exclusive
  *	    vfs.c                    xWrite goes to the pending pages, xRead finds them
  *	      pending --db_commit--> overlay --checkpoint or sleep--> <id>.sqlite
  *	                   \--> journal record: whole page at its first change in a

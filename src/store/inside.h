@@ -16,6 +16,10 @@
 
 struct checkpoint;
 
+struct side {			/* see spill.h */
+	uint64_t number, segment;
+};
+
 struct store {
 	char *dir, *journal_dir;
 	uint64_t overlay_max;		/* bytes */
@@ -27,11 +31,15 @@ struct store {
 	struct journal *journal;
 	struct checkpoint *checkpoint;
 
+	_Atomic uint64_t side_number;	/* given last to a file beside the journal */
+
 	pthread_mutex_t mutex;		/* guards all below */
 	struct shard **shards;		/* NULL where none is */
 	unsigned shards_max;
 	struct map klasses;
 	struct unsynced orphans;	/* left by shards that are gone */
+	struct side *sides;		/* files that belong to segments */
+	size_t sides_n;
 };
 
 #endif

@@ -146,6 +146,7 @@ record_begin(struct buf *b, const struct record *r)
 	buf_add(b, head, sizeof head);
 	buf_varint(b, r->keep);
 	buf_varint(b, r->size);
+	buf_varint(b, r->side);
 	buf_varint(b, r->app.n);
 	buf_str(b, r->app);
 	buf_varint(b, r->class_name.n);
@@ -259,7 +260,7 @@ record_read(struct str in, uint64_t segment, struct record *r)
 	if (get_u64(in.p + 4) != sum_stamp(record_sum(in.p + 20, in.n - 20, in.n), segment, r->commit))
 		return false;
 	in = str_n(in.p + RECORD_HEAD, in.n - RECORD_HEAD);
-	if (!take_u32(&in, &r->keep) || !take_u32(&in, &r->size) ||
+	if (!take_u32(&in, &r->keep) || !take_u32(&in, &r->size) || !take_varint(&in, &r->side) ||
 	    !take_varint(&in, &n) || !take_bytes(&in, n, &r->app) ||
 	    !take_varint(&in, &n) || !take_bytes(&in, n, &r->class_name) ||
 	    !take_bytes(&in, RECORD_ID, &id))

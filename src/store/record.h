@@ -5,8 +5,9 @@
  *	12  u64  commit number
  *	20  i64  wall time, ms since 1970
  *	28  varint keep, varint size          pages kept from before, pages after
+ *	    varint side                       0, or the side file that has the pages; see spill.h
  *	    varint n, app   varint n, class   id (32 bytes)
- *	    pieces, to the end:
+ *	    pieces, to the end (with a side file: see spill.c):
  *	        varint page << 1 | whole      whole: the page was all zeros before the ranges
  *	        varint number of ranges, each: varint gap since the last, varint n, n bytes
  *
@@ -32,7 +33,7 @@
 #include "base/str.h"
 #include "store/pages.h"
 
-enum { RECORD_HEAD = 28, RECORD_ID = 32, SEGMENT_HEAD = 32, SEGMENT_VERSION = 1 };
+enum { RECORD_HEAD = 28, RECORD_ID = 32, SEGMENT_HEAD = 32, SEGMENT_VERSION = 2 };
 #define RECORD_SETTLED UINT32_MAX
 #define RECORD_MAX ((uint64_t)1 << 30)	/* a larger transaction is refused before it is written */
 
@@ -40,6 +41,7 @@ struct record {
 	uint64_t commit;
 	int64_t wall_ms;
 	uint32_t keep, size;
+	uint64_t side;			/* 0: none */
 	struct str app, class_name;	/* borrow the bytes read */
 	const unsigned char *id;	/* likewise */
 	struct str pieces;		/* what record_piece() takes from */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "store/replay.h"
 #include "store/segment.h"
+#include "store/spill.h"
 
 struct segments {
 	uint64_t *v;			/* numbers, ascending */
@@ -162,7 +163,7 @@ int
 recover(const char *dir, const char *journal_dir, struct map *klasses, struct recovered *out)
 {
 	struct segments list = { 0 };
-	struct replay *replay = replay_new(dir, klasses);
+	struct replay *replay = replay_new(dir, journal_dir, klasses);
 	int rc = segments_list(&list, journal_dir);
 
 	if (rc == OK)
@@ -174,6 +175,8 @@ recover(const char *dir, const char *journal_dir, struct map *klasses, struct re
 	replay_free(&replay);
 	if (rc == OK && list.n)
 		rc = segments_remove(&list, journal_dir);
+	if (rc == OK)
+		rc = spill_sweep(journal_dir);
 	if (rc == OK && out->records)
 		log_info("recovered the journal records=%" PRIu64 " segments=%zu last_commit=%" PRIu64, out->records, list.n, out->last_commit);
 	free(list.v);

@@ -15,6 +15,7 @@
 #include "store/pages.h"
 #include "store/paths.h"
 #include "store/quarantine.h"
+#include "store/spill.h"
 #include "store/unsynced.h"
 
 enum { PAGES_MAX = 32768 };		/* 128 MB in memory, then all is written */
@@ -34,7 +35,7 @@ struct target {				/* one database */
 };
 
 struct replay {
-	const char *dir;
+	const char *dir, *journal_dir;
 	struct map *klasses;
 	struct map targets;
 	struct list all;
@@ -46,11 +47,12 @@ struct replay {
 };
 
 struct replay *
-replay_new(const char *dir, struct map *klasses)
+replay_new(const char *dir, const char *journal_dir, struct map *klasses)
 {
 	struct replay *r = xcalloc(1, sizeof *r);
 
 	r->dir = dir;
+	r->journal_dir = journal_dir;
 	r->klasses = klasses;
 	r->whole = unsynced_whole(dir);
 	map_init(&r->targets);
@@ -219,6 +221,35 @@ replay_write(struct replay *r)
 
 /* -- records -- */
 
+struct side_target {
+	struct replay *replay;
+	struct target *target;
+};
+
+/* A side file may be larger than memory: what is over the bound goes to the file in the middle of the commit.  Dying
+ * there is as harmless as anywhere: the next start begins with the same record's predecessors again. */
+static int
+on_side_page(void *arg, uint32_t pgno, const unsigned char *data)
+{
+	struct side_target *st = arg;
+	int rc = OK;
+
+	if (st->replay->pages > PAGES_MAX) {
+		rc = replay_write(st->replay);
+		st->target->touched = true;
+	}
+	memcpy(target_page(st->replay, st->target, pgno, true)->data, data, PAGE_BYTES);
+	return rc;
+}
+
+static int
+apply_side(struct replay *r, struct target *t, const struct record *rec)
+{
+	struct side_target st = { r, t };
+
+	return spill_replay(r->journal_dir, rec, &(struct spill_sink){ on_side_page, &st });
+}
+
 static int
 apply(struct replay *r, struct target *t, const struct record *rec)
 {
@@ -230,6 +261,8 @@ apply(struct replay *r, struct target *t, const struct record *rec)
 	t->touched = true;
 	target_cut(r, t, rec->keep);
 	t->size = rec->size;
+	if (rec->side)
+		return apply_side(r, t, rec);
 	while ((rc = record_piece(&in, &piece)) == 1) {
 		if (piece.pgno >= rec->size)
 			return err_set(ERR_CORRUPT, "page %u of a database of %u", piece.pgno, rec->size);
@@ -251,7 +284,15 @@ int
 replay_look(struct replay *r, const struct record *rec, const char *path, uint64_t at)
 {
 	struct target *t;
+	char why[512];
+	int rc;
 
+	/* What a record leans on is checked before any file is touched. */
+	if (rec->side && (rc = spill_replay(r->journal_dir, rec, NULL)) != OK) {
+		snprintf(why, sizeof why, "%s", err_text());
+		return rc != ERR_CORRUPT ? rc : err_set(ERR_CORRUPT, "the journal is damaged: the record in %s at byte %" PRIu64 ": %s. Nothing was "
+			"changed. Restore the data directory from a backup, or move the journal files away to go on without what they hold", path, at, why);
+	}
 	if (rec->size != RECORD_SETTLED || rec->keep != RECORD_SETTLED)
 		return OK;
 	if (!(t = replay_target(r, rec)))

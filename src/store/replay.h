@@ -15,8 +15,8 @@
 
 struct replay;
 
-struct replay *replay_new(const char *dir, struct map *klasses);	/* borrows both */
-int replay_look(struct replay *, const struct record *, const char *path, uint64_t at);	/* the first pass: notes which records are not to be replayed */
+struct replay *replay_new(const char *dir, const char *journal_dir, struct map *klasses);	/* borrows all */
+int replay_look(struct replay *, const struct record *, const char *path, uint64_t at);	/* the first pass: notes which records are not to be replayed, checks side files */
 int replay_record(struct replay *, const struct record *, const char *path, uint64_t at);	/* path, at: for the error.  ERR_CORRUPT, ERR_IO */
 int replay_finish(struct replay *);	/* all written and synced.  ERR_IO */
 void replay_free(struct replay **);

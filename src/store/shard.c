@@ -7,8 +7,12 @@
 #include "store/capture.h"
 #include "store/checkpoint.h"
 #include "store/inside.h"
+#include "store/vfs.h"
 
-enum { TICK_PAGES = 128 };	/* about a millisecond of an event loop */
+enum {
+	TICK_PAGES = 128,	/* about a millisecond of an event loop */
+	TEMP_MAX = 1 << 20
+};
 
 struct shard *
 shard_new(struct store *st, unsigned index, void (*wake)(void *arg), void *arg)
@@ -24,6 +28,8 @@ shard_new(struct store *st, unsigned index, void (*wake)(void *arg), void *arg)
 	list_init(&s->journaled);
 	list_init(&s->over);
 	list_init(&s->warm);
+	s->temp_max = TEMP_MAX;
+	vfs_register(s);
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_mutex_lock(&st->mutex);
 	must(index < st->shards_max && !st->shards[index]);
@@ -44,6 +50,7 @@ shard_free(struct shard **sp)
 	unsynced_move(&st->orphans, &s->unsynced);
 	pthread_mutex_unlock(&st->mutex);
 	checkpoint_poke(st->checkpoint);
+	vfs_unregister(s);
 	files_fini(&s->files);
 	page_pool_fini(&s->pool);
 	buf_fini(&s->record);

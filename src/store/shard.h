@@ -19,6 +19,8 @@
 #include "store/store.h"
 #include "store/unsynced.h"
 
+struct shard_vfs;
+
 struct shard {
 	struct store *store;
 	unsigned index;
@@ -34,6 +36,8 @@ struct shard {
 	unsigned warm_n;
 	struct buf record;		/* where commits are encoded */
 	struct klass *klass;		/* found last */
+	struct shard_vfs *vfs;		/* SQLite's way to our files */
+	uint64_t temp_max;		/* bytes of one of SQLite's temporary files in memory */
 
 	/* shared */
 	_Atomic uint64_t want;		/* commit to be woken for; 0: none */

@@ -16,7 +16,7 @@
 #include "store/lock.h"
 #include "store/recover.h"
 #include "store/shard.h"
-#include "store/vfs.h"
+#include "store/spill.h"
 
 void
 store_configure_sqlite(void)
@@ -28,7 +28,6 @@ store_configure_sqlite(void)
 	must(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK);
 	must(sqlite3_config(SQLITE_CONFIG_MULTITHREAD) == SQLITE_OK);
 	must(sqlite3_initialize() == SQLITE_OK);
-	vfs_register();
 }
 
 /* -- what the threads tell -- */
@@ -161,6 +160,7 @@ store_drop(struct store *st)
 	failure_fini(&st->failure);
 	pthread_mutex_destroy(&st->mutex);
 	free(st->shards);
+	free(st->sides);
 	free(st->journal_dir);
 	free(st->dir);
 	free(st);
@@ -235,6 +235,8 @@ store_close(struct store **sp)
 	if (!failure_is(&st->failure))
 		unsynced_sync(&st->orphans, st->dir, st->whole, &st->failure);
 	journal_free(&st->journal);
+	if (!failure_is(&st->failure))
+		spill_retire(st, UINT64_MAX);
 	if (failure_is(&st->failure))
 		rc = err_set(ERR_IO, "%s", st->failure.text);
 	store_drop(st);

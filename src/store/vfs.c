@@ -2,16 +2,23 @@
 #include "store/vfs.h"
 
 #include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "store/capture.h"
+#include "store/shard.h"
+#include "store/temp.h"
 
 _Thread_local struct capture *vfs_opening;
 
 struct vfs_file {
 	sqlite3_file base;
-	struct capture *capture;
+	union {
+		struct capture *capture;	/* the database */
+		struct temp temp;		/* all else */
+	};
 };
 
 static struct capture *
@@ -63,8 +70,7 @@ vfs_write_part(struct capture *c, sqlite3_int64 at, unsigned from, unsigned part
 	if (capture_read(c, pgno, 0, PAGE_BYTES, page) != OK)
 		return SQLITE_IOERR_READ;
 	memcpy(page + from, p, part);
-	capture_write(c, pgno, page);
-	return SQLITE_OK;
+	return capture_write(c, pgno, page) == OK ? SQLITE_OK : SQLITE_IOERR_WRITE;
 }
 
 static int
@@ -72,16 +78,19 @@ vfs_write(sqlite3_file *f, const void *from_mem, int n, sqlite3_int64 at)
 {
 	struct capture *c = capture_of(f);
 	const char *p = from_mem;
+	int rc = SQLITE_OK;
 
 	while (n > 0) {
 		unsigned from = (unsigned)(at % PAGE_BYTES), part = PAGE_BYTES - from;
 
 		if (part > (unsigned)n)
 			part = (unsigned)n;
-		if (part == PAGE_BYTES)
-			capture_write(c, (uint32_t)(at / PAGE_BYTES), p);
-		else if (vfs_write_part(c, at, from, part, p) != SQLITE_OK)
-			return SQLITE_IOERR_READ;
+		if (part < PAGE_BYTES)
+			rc = vfs_write_part(c, at, from, part, p);
+		else if (capture_write(c, (uint32_t)(at / PAGE_BYTES), p) != OK)
+			rc = SQLITE_IOERR_WRITE;
+		if (rc != SQLITE_OK)
+			return rc;
 		p += part;
 		at += part;
 		n -= (int)part;
@@ -154,19 +163,73 @@ static const sqlite3_io_methods methods = {
 	.xSectorSize = vfs_sector, .xDeviceCharacteristics = vfs_traits
 };
 
+/* -- SQLite's temporary files -- */
+
+static struct temp *
+temp_of(sqlite3_file *f)
+{
+	return &((struct vfs_file *)f)->temp;
+}
+
+static int
+vfs_temp_close(sqlite3_file *f)
+{
+	temp_fini(temp_of(f));
+	return SQLITE_OK;
+}
+
+static int
+vfs_temp_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
+{
+	int rc = temp_read(temp_of(f), (uint64_t)at, (size_t)n, to);
+
+	return rc < 0 ? SQLITE_IOERR_READ : rc == 1 ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
+}
+
+static int
+vfs_temp_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
+{
+	return temp_write(temp_of(f), (uint64_t)at, (size_t)n, from) == OK ? SQLITE_OK : SQLITE_IOERR_WRITE;
+}
+
+static int
+vfs_temp_truncate(sqlite3_file *f, sqlite3_int64 size)
+{
+	return temp_truncate(temp_of(f), (uint64_t)size) == OK ? SQLITE_OK : SQLITE_IOERR_TRUNCATE;
+}
+
+static int
+vfs_temp_size(sqlite3_file *f, sqlite3_int64 *size)
+{
+	*size = (sqlite3_int64)temp_of(f)->size;
+	return SQLITE_OK;
+}
+
+static const sqlite3_io_methods temp_methods = {
+	.iVersion = 1,
+	.xClose = vfs_temp_close, .xRead = vfs_temp_read, .xWrite = vfs_temp_write, .xTruncate = vfs_temp_truncate,
+	.xSync = vfs_sync, .xFileSize = vfs_temp_size, .xLock = vfs_lock, .xUnlock = vfs_lock,
+	.xCheckReservedLock = vfs_reserved, .xFileControl = vfs_control,
+	.xSectorSize = vfs_sector, .xDeviceCharacteristics = vfs_traits
+};
+
 static int
 vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *out)
 {
 	struct vfs_file *vf = (struct vfs_file *)f;
 
-	(void)v, (void)name;
+	(void)name;
 	f->pMethods = NULL;
-	/* Nothing but the one database: journals and temporary tables live in memory. */
-	if (!(flags & SQLITE_OPEN_MAIN_DB) || !vfs_opening)
+	if (!(flags & SQLITE_OPEN_MAIN_DB)) {
+		temp_init(&vf->temp, v->pAppData);
+		f->pMethods = &temp_methods;
+	} else if (vfs_opening) {
+		vf->capture = vfs_opening;
+		vfs_opening = NULL;
+		f->pMethods = &methods;
+	} else {
 		return SQLITE_CANTOPEN;
-	vf->capture = vfs_opening;
-	vfs_opening = NULL;
-	f->pMethods = &methods;
+	}
 	if (out)
 		*out = flags;
 	return SQLITE_OK;
@@ -195,23 +258,43 @@ vfs_full(sqlite3_vfs *v, const char *name, int n, char *out)
 	return SQLITE_OK;
 }
 
+struct shard_vfs {
+	sqlite3_vfs vfs;
+	char name[32];
+};
+
 void
-vfs_register(void)
+vfs_register(struct shard *s)
 {
-	static sqlite3_vfs vfs;
+	struct shard_vfs *v = xcalloc(1, sizeof *v);
 	sqlite3_vfs *system = sqlite3_vfs_find(NULL);
 
 	must(system);
-	if (vfs.zName)
-		return;
-	vfs = *system;		/* randomness, sleep and time are the system's */
-	vfs.zName = VFS_NAME;
-	vfs.pNext = NULL;
-	vfs.szOsFile = (int)sizeof(struct vfs_file);
-	vfs.mxPathname = 64;
-	vfs.xOpen = vfs_open;
-	vfs.xDelete = vfs_delete;
-	vfs.xAccess = vfs_access;
-	vfs.xFullPathname = vfs_full;
-	must(sqlite3_vfs_register(&vfs, 0) == SQLITE_OK);
+	v->vfs = *system;	/* randomness, sleep and time are the system's */
+	snprintf(v->name, sizeof v->name, "drey-%p", (void *)s);
+	v->vfs.zName = v->name;
+	v->vfs.pNext = NULL;
+	v->vfs.pAppData = s;
+	v->vfs.szOsFile = (int)sizeof(struct vfs_file);
+	v->vfs.mxPathname = 64;
+	v->vfs.xOpen = vfs_open;
+	v->vfs.xDelete = vfs_delete;
+	v->vfs.xAccess = vfs_access;
+	v->vfs.xFullPathname = vfs_full;
+	must(sqlite3_vfs_register(&v->vfs, 0) == SQLITE_OK);
+	s->vfs = v;
+}
+
+const char *
+vfs_name(const struct shard *s)
+{
+	return s->vfs->name;
+}
+
+void
+vfs_unregister(struct shard *s)
+{
+	sqlite3_vfs_unregister(&s->vfs->vfs);
+	free(s->vfs);
+	s->vfs = NULL;
 }

@@ -3,7 +3,9 @@
  * The scenario runs once on the real store, over the disk of powercut.h: several
  * databases that are created, changed, emptied, filled again, rolled back,
  * put to sleep and woken, in tiny journal segments that close and retire all
- * the time, with a clean stop and a new start in between.  After every commit
+ * the time, with a clean stop and a new start in between.  A tenth of the
+ * transactions are larger than overlay_max: they spill into side files, are
+ * committed, rolled back or emptied again by deleteAll().  After every commit
  * the database's content is written down.
  *
  * Then, for every N, the disk is made as a cut before call N leaves it (three
@@ -12,7 +14,7 @@
  * acknowledged before the cut, or a later one.  For a sample of N the
  * recovery itself is cut at each of its own calls and run again.
  *
- *	powercut [commits (90)] [seed]
+ *	powercut [commits (90)] [seed] [cut every nth recovery (211)]
  */
 #undef _FORTIFY_SOURCE
 #include "powercut.h"
@@ -34,7 +36,7 @@ static size_t whole_min;
 #define WHOLE_MIN whole_min
 #include "store/unsynced.c"
 
-enum { DATABASES = 7, RECOVERY_EVERY = 29 };
+enum { DATABASES = 7, RECOVERY_EVERY = 211 };
 
 #define check(expr) ((expr) ? (void)0 : failed(#expr, __LINE__))
 
@@ -117,7 +119,8 @@ begin(const char *dir)
 	check(st);
 	atomic_store(&running, st);
 	s = shard_new(st, 0, on_wake, NULL);
-	s->tick_pages = 3;		/* so that a checkpoint takes several ticks */
+	s->tick_pages = 3;		/* so that a checkpoint takes several ticks, as does a side file's way into the database */
+	s->temp_max = 16 << 10;
 	return s;
 }
 
@@ -193,7 +196,12 @@ change(struct db *db)
 	char text[512];
 
 	do_sql(db, "CREATE TABLE IF NOT EXISTS t(k INTEGER PRIMARY KEY, v BLOB)");
-	switch (dice(6)) {
+	switch (dice(7)) {
+	case 6:		/* more than memory may hold; a page of it twice */
+		snprintf(text, sizeof text, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %u) "
+			"INSERT OR REPLACE INTO t SELECT i, randomblob(%u) FROM n; UPDATE t SET v = randomblob(30) WHERE k %% 11 = 3",
+			40 + dice(30), 900 + dice(900));
+		break;
 	case 0:		/* many pages */
 		snprintf(text, sizeof text, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %u) "
 			"INSERT OR REPLACE INTO t SELECT i * 7 %% 90, randomblob(%u) FROM n", 5 + dice(25), 100 + dice(1400));
@@ -205,7 +213,7 @@ change(struct db *db)
 		snprintf(text, sizeof text, "DROP TABLE t; CREATE TABLE t(k INTEGER PRIMARY KEY, v BLOB)");
 		break;
 	default:	/* a counter */
-		snprintf(text, sizeof text, "INSERT INTO t VALUES(%u, randomblob(20)) ON CONFLICT(k) DO UPDATE SET v = excluded.v", dice(20));
+		snprintf(text, sizeof text, "INSERT INTO t VALUES(%u, randomblob(20)) ON CONFLICT(k) DO UPDATE SET v = excluded.v", dice(dice(2) ? 20 : 70));
 	}
 	do_sql(db, text);
 }
@@ -247,7 +255,16 @@ one_step(struct shard *s, struct db **db)
 		db[i] = wake_up(s, i);
 		break;
 	default:
+		/* Several on end, so that a side file's pages are written again before they have moved on. */
+		for (unsigned more = dice(3); more; more--) {
+			change(db[i]);
+			commit(db, i);
+		}
 		change(db[i]);
+		if (dice(8) == 0) {
+			commit(db, i);
+			check(db_delete_all(db[i]) == OK);
+		}
 	}
 	commit(db, i);
 	if (dice(4) == 0)
@@ -316,6 +333,22 @@ check_file(const char *dir, int i, long long pages)
 	check(st.st_size == pages * 4096);
 }
 
+/* Neither side files nor temporary ones outlive a start. */
+static void
+check_no_litter(const char *dir)
+{
+	char path[256];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof path, "%s/journal", dir);
+	d = opendir(path);
+	check(d);
+	while ((e = readdir(d)))
+		check(!ends_in(e->d_name, ".side") && !ends_in(e->d_name, ".temp"));
+	closedir(d);
+}
+
 /* Recovers dir and compares; before: acknowledged by the cut. */
 static void
 recover_and_compare(const char *dir, uint64_t before)
@@ -325,6 +358,7 @@ recover_and_compare(const char *dir, uint64_t before)
 	long long pages[DATABASES] = { 0 };
 	uint64_t c;
 
+	check_no_litter(dir);
 	for (int i = 0; i < DATABASES; i++) {
 		struct db *db = wake_up(s, i);
 
@@ -389,8 +423,9 @@ main(int argc, char **argv)
 {
 	static const char *const way[] = { "strict", "torn", "killed" };
 	uint64_t target = argc > 1 ? strtoull(argv[1], NULL, 10) : 90;
-	size_t points, whole, again = 0;
+	size_t points, whole, sides, temps, again = 0;
 	uint64_t all;
+	size_t every = argc > 3 ? strtoull(argv[3], NULL, 10) : RECOVERY_EVERY;
 	char dir[128], left[128];
 
 	for (unsigned skip = argc > 2 ? (unsigned)atoi(argv[2]) : 0; skip; skip--)
@@ -406,7 +441,11 @@ main(int argc, char **argv)
 	remove_all(dir);
 	points = powercut_count();
 	whole = powercut_count_of(DID_SYNC_ALL);
-	check(whole > 0);
+	sides = powercut_count_named(DID_CREATE, ".side");
+	temps = powercut_count_named(DID_CREATE, ".temp");
+	check(whole > 0 && sides > 0 && temps > 0);
+	check(powercut_count_named(DID_UNLINK, ".side") == sides);
+	pc_read_again = 0;
 	all = atomic_load(&acknowledged);
 	for (size_t n = 0; n <= points; n++)
 		for (int cut = CUT_STRICT; cut <= CUT_KILLED; cut++) {
@@ -417,14 +456,16 @@ main(int argc, char **argv)
 			powercut_make(left, n, (enum cut)cut, n);
 			recover_and_compare(left, before);
 			remove_all(left);
-			if (n % RECOVERY_EVERY == 0 && cut != CUT_KILLED)
+			if (n % every == 0 && cut != CUT_KILLED)
 				again += cut_the_recovery(n, (enum cut)cut, before);
 		}
 	for (uint64_t c = 0; c <= commits; c++)
 		for (int i = 0; i < DATABASES; i++)
 			free(content[c][i]);
 	powercut_forget();
-	printf("power cut before each of %zu system calls (%zu syncfs) of %llu commits, 3 ways each; recovery cut %zu times more: every acknowledged commit is there, none in part\n",
-		points + 1, whole, (unsigned long long)commits, again);
+	check(pc_read_again > 0);
+	printf("power cut before each of %zu system calls (%zu syncfs) of %llu commits, 3 ways each; recovery cut %zu times more; "
+		"%zu side files, %zu temporary ones, a side file read %zu times by a recovery: every acknowledged commit is there, none in part\n",
+		points + 1, whole, (unsigned long long)commits, again, sides, temps, pc_read_again);
 	return 0;
 }

@@ -78,6 +78,16 @@ struct powercut {
 };
 
 static struct powercut pc;
+static size_t pc_read_again;		/* side files opened to be read: recoveries that needed one */
+
+static bool
+ends_in(const char *path, const char *end)
+{
+	size_t n = strlen(path), m = strlen(end);
+
+	return n >= m && strcmp(path + n - m, end) == 0;
+}
+
 static pthread_mutex_t pc_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- names ---- */
@@ -195,8 +205,10 @@ open(const char *path, int flags, ...)
 			free(pc.log[--pc.n].path);
 	}
 	if (fd >= 0 && fd < FDS) {
-		e = rel ? names_find(&pc.live, rel) : NULL;
+		/* What is written to a file that has no name is gone with the process: its making and unnaming are cuts enough. */
+		e = rel && !ends_in(rel, ".temp") ? names_find(&pc.live, rel) : NULL;
 		pc.fd_node[fd] = e ? e->node + 1 : 0;
+		pc_read_again += !(flags & O_CREAT) && ends_in(path, ".side");
 	}
 	pthread_mutex_unlock(&pc_mutex);
 	return fd;
@@ -438,6 +450,16 @@ powercut_count_of(enum what what)
 
 	for (size_t i = 0; i < pc.n; i++)
 		n += pc.log[i].what == what;
+	return n;
+}
+
+static size_t
+powercut_count_named(enum what what, const char *end)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < pc.n; i++)
+		n += pc.log[i].what == what && ends_in(pc.log[i].path, end);
 	return n;
 }
 

@@ -170,7 +170,7 @@ check(struct db *db)
 	must(ask(db, "SELECT count(*) FROM sqlite_master WHERE lower(substr(name, 1, 4)) = '_cf_'") == 1);
 	must(ask(db, "SELECT count(*) FROM sqlite_temp_master") == 0);
 	must(ask(db, "SELECT count(*) FROM pragma_database_list WHERE name NOT IN ('main', 'temp')") == 0);
-	must(ask(db, "SELECT journal_mode = 'memory' FROM pragma_journal_mode") == 1);
+	must(ask(db, "SELECT journal_mode = 'truncate' FROM pragma_journal_mode") == 1);
 }
 
 int
