@@ -33,10 +33,17 @@ capture_init(struct capture *c, struct shard *s, const unsigned char id[PATHS_ID
 	file_init(&c->file);
 }
 
+/* Pages that are committed and perhaps not in the file: room.c keeps room for them, also for those in a side file. */
+static int64_t
+unwritten(const struct capture *c)
+{
+	return (int64_t)c->overlay.n + c->side.n;
+}
+
 static void
 overlay_count(struct capture *c, int64_t before)
 {
-	int64_t now = c->overlay.n;
+	int64_t now = unwritten(c);
 
 	if (now != before)
 		atomic_fetch_add_explicit(&c->shard->overlay_bytes, (now - before) * (int64_t)sizeof(struct page), memory_order_relaxed);
@@ -45,7 +52,7 @@ overlay_count(struct capture *c, int64_t before)
 void
 capture_drop(struct capture *c)
 {
-	int64_t before = c->overlay.n;
+	int64_t before = unwritten(c);
 
 	list_del(&c->journaled);
 	list_del(&c->over);
@@ -305,7 +312,7 @@ spill_commit(struct capture *c, uint64_t segment)
 static void
 capture_merge(struct capture *c, uint64_t segment)
 {
-	int64_t before = c->overlay.n;
+	int64_t before = unwritten(c);
 	struct page *p;
 
 	if (c->keep < c->committed) {
@@ -542,7 +549,7 @@ capture_fit(struct capture *c, const char *path)
 int
 capture_flush(struct capture *c, uint64_t upto, unsigned *budget)
 {
-	int64_t before = c->overlay.n;
+	int64_t before = unwritten(c);
 	char path[PATHS_MAX];
 	int rc;
 
