@@ -480,7 +480,8 @@ bool
 db_exists(struct db *db)
 {
 	/* Unreadable: let the caller open it and get the error. */
-	return db->broken || db_know(db) != OK || db->capture.size > 0 || db->begun;
+	return db->broken || db_know(db) != OK || db->capture.size > 0 ||
+		(db->begun && sqlite3_txn_state(db->handle, "main") == SQLITE_TXN_WRITE);	/* a BEGIN alone stores nothing */
 }
 
 uint64_t

@@ -189,3 +189,9 @@ sql_release(struct db *db, bool keep)
 {
 	return savepoint_end(db, keep);
 }
+
+int
+sql_depth(struct db *db)
+{
+	return db_parts(db)->savepoints;
+}

@@ -47,8 +47,9 @@ int64_t sql_rows_written(const struct cursor *);
 void sql_cancel(struct cursor *, const char *why);	/* no more rows: the next sql_next() says why.  Nothing if there were none to come */
 void sql_close(struct cursor **);		/* harmless on a dead one */
 
-/* transactionSync(): nested savepoints inside the implicit transaction. */
+/* transactionSync(), transaction(): nested savepoints inside the implicit transaction. */
 int sql_savepoint(struct db *);			/* depth + 1 */
 int sql_release(struct db *, bool keep);	/* keep: changes stay; else undone.  depth - 1 */
+int sql_depth(struct db *);
 
 #endif

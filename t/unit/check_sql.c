@@ -617,6 +617,27 @@ START_TEST(or_rollback_breaks_the_object_and_loses_nothing_committed)
 }
 END_TEST
 
+START_TEST(a_savepoint_around_nothing_stores_nothing)
+{
+	struct scratch s;
+	struct db *db = begin(&s);
+
+	ck_assert_int_eq(sql_depth(db), 0);
+	ck_assert_int_eq(sql_savepoint(db), OK);
+	ck_assert_int_eq(sql_savepoint(db), OK);
+	ck_assert_int_eq(sql_depth(db), 2);
+	ck_assert_str_eq(run(db, "SELECT 1", NOTHING), "1");
+	ck_assert(!db_exists(db));
+	ck_assert_int_eq(sql_release(db, false), OK);
+	ck_assert_int_eq(sql_release(db, true), OK);
+	ck_assert_int_eq(sql_depth(db), 0);
+	ck_assert(!db_exists(db));		/* or the runtime would store its name */
+	run(db, "CREATE TABLE t(a)", NOTHING);
+	ck_assert(db_exists(db));
+	end(&s, db);
+}
+END_TEST
+
 START_TEST(a_cursor_left_open_does_not_hinder_a_savepoint)
 {
 	struct scratch s;
@@ -772,6 +793,7 @@ main(void)
 	tcase_add_test(tc, deferred_keys_wait_for_the_commit);
 	tcase_add_test(tc, savepoints_nest_and_hold_keys_and_rows_together);
 	tcase_add_test(tc, or_rollback_breaks_the_object_and_loses_nothing_committed);
+	tcase_add_test(tc, a_savepoint_around_nothing_stores_nothing);
 	tcase_add_test(tc, a_cursor_left_open_does_not_hinder_a_savepoint);
 	tcase_add_test(tc, a_hundred_thousand_rows_stream_with_flat_memory);
 	tcase_add_test(tc, the_cache_is_bounded);
