@@ -54,11 +54,11 @@ end
 
 local block = native.block
 
-local function leave(ok, ...)
+local function leave(by, ok, ...)
 	if not ok then
 		block.hang()	-- block.failed has reset the object; this task ends here
 	end
-	block.unlock()
+	block.unlock(by)
 	return ...
 end
 
@@ -67,8 +67,7 @@ function native.ctx.blockConcurrencyWhile(ctx, fn)
 	if type(fn) ~= "function" then
 		error("ctx:blockConcurrencyWhile(fn) takes a function, not a " .. type(fn), 2)
 	end
-	settle(block.lock(ctx, fn))
-	return leave(xpcall(fn, block.failed))
+	return leave(settle(block.lock(ctx, fn)), xpcall(fn, block.failed))
 end
 
 local park = { settle = settle }

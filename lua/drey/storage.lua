@@ -11,6 +11,7 @@ local sql = native.module "sql"
 local store = native.storage
 local rawset, setmetatable = rawset, setmetatable
 
+native.module "transaction"
 store.setup(Map)	-- get { keys } and list() give Maps
 
 local methods = {
@@ -19,6 +20,7 @@ local methods = {
 	delete = store.delete,
 	list = store.list,
 	deleteAll = store.deleteAll,
+	transaction = store.transaction,
 	transactionSync = store.transactionSync,
 	sync = store.sync,
 }

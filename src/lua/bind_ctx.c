@@ -4,7 +4,7 @@
  *
  *	lock     takes the input gate, or parks until it is this task's turn; starts the clock
  *	fn       runs in the same coroutine
- *	unlock   gives the gate back
+ *	unlock   gives the gate back, to whoever took it: fn may be in a coroutine that outlived its task
  *	failed   the message handler while fn runs: resets the object with the error, then the task hangs
  *
  * waitUntil(fn) is an event that the object sends to itself: it waits in
@@ -28,46 +28,23 @@
 
 /* ---- blockConcurrencyWhile ---- */
 
-static void
-start_clock(struct task *t)
-{
-	if (t->locks++ == 0)
-		timer_set(&t->vm->worker->timers, &t->limit, clock_ms() + t->vm->app->conf->limits.block_timeout_ms);
-}
-
-/* It may be this task's turn; if another was faster, it stands in line again. */
 static int
 locked(struct task *t, lua_State *to)
 {
-	int rc = object_lock(t->object, &t->waiter);
-
-	if (rc == ERR_BUSY)
-		return -1;
-	must(rc == OK);		/* the depth is this task's own, and it holds nothing yet */
-	start_clock(t);
 	lua_pushboolean(to, 1);
-	return 1;
+	lua_pushnumber(to, task_handle(t));
+	return 2;
 }
 
 static int
 l_lock(lua_State *L)
 {
-	struct object *o = host_owner(L, 1);
 	struct task *t;
-	int rc;
 
+	host_owner(L, 1);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	t = task_waits(L, "ctx:blockConcurrencyWhile()");
-	if (!t)
-		return task_hang(L);
-	rc = object_lock(o, &t->waiter);
-	if (rc == ERR_BUSY)
-		return task_park(L, t, locked);
-	if (rc != OK)
-		return host_raise(L);
-	start_clock(t);
-	lua_pushboolean(L, 1);
-	return 1;
+	return t ? task_lock(L, t, locked) : task_hang(L);
 }
 
 static int
@@ -75,10 +52,10 @@ l_unlock(lua_State *L)
 {
 	struct task *t = host_task(L);
 
-	must(t->object && t->locks > 0);
-	if (--t->locks == 0)
-		timer_clear(&t->vm->worker->timers, &t->limit);
+	if (!task_locks(t) || lua_tonumber(L, 1) != task_handle(t))
+		return host_error(L, "the handler that called ctx:blockConcurrencyWhile(fn) ended before fn did");
 	object_unlock(t->object, &t->waiter);
+	task_unlocked(t);
 	return 0;
 }
 

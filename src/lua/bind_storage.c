@@ -1,10 +1,9 @@
-/* bind_storage.c -- native.storage: get, put, delete, list, deleteAll, transactionSync, sync.
+/* bind_storage.c -- native.storage: get, put, delete, list, deleteAll, sync.
  *
  * The functions are the methods of ctx.storage (lua/drey/storage.lua) and
  * take it first.  Values become bytes before the database is touched, and
  * bytes become values after it was left: no Lua error can leap out of a
- * running statement or an open batch.  Only transactionSync() calls back into
- * Lua, under lua_pcall.
+ * running statement or an open batch.
  *
  * See doc/api/storage.md.
  */
@@ -17,7 +16,6 @@
 #include "lua/stored.h"
 #include "lua/task.h"
 #include "store/kv.h"
-#include "store/sql.h"
 
 /* Right before a write: may the answers of its transaction leave before it is on disk?  One write that says no decides for all. */
 static void
@@ -251,43 +249,6 @@ l_sync(lua_State *L)
 	return 1;
 }
 
-/* The error on top came from a call that would have waited: say it in terms of the transaction. */
-static void
-explain_wait(lua_State *L)
-{
-	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-
-	if (!strstr(text, " waits, and Lua cannot wait inside") && !strstr(text, "attempt to yield across C-call boundary"))
-		return;
-	err_set(ERR_ARGUMENT, "transactionSync(fn): fn must not wait (no sleep, no call to another object); do that before or after");
-	lua_pop(L, 1);
-	host_raise(L);
-}
-
-static int
-l_transactionSync(lua_State *L)
-{
-	struct object *o = host_owner(L, 1);
-	bool relaxed;
-
-	if (!lua_isfunction(L, 2))
-		return stored_refuse(L, "transactionSync(fn): fn is the function that reads and writes; what it returns is returned");
-	lua_settop(L, 2);
-	object_relax(o);		/* to begin is not to write: what fn writes decides */
-	relaxed = o->relaxed;
-	if (sql_savepoint(o->db) < 0)
-		return stored_fail(L, o);
-	if (lua_pcall(L, 0, LUA_MULTRET, 0) != 0) {
-		sql_release(o->db, false);
-		o->relaxed = relaxed;	/* what fn wrote is undone, and what it wanted with it */
-		explain_wait(L);
-		return lua_error(L);
-	}
-	if (sql_release(o->db, true) < 0)
-		return stored_fail(L, o);
-	return lua_gettop(L) - 1;
-}
-
 static const luaL_Reg functions[] = {
 	{ "get", l_get },
 	{ "put", l_put },
@@ -296,7 +257,6 @@ static const luaL_Reg functions[] = {
 	{ "page", storage_page },
 	{ "changes", storage_changes },
 	{ "deleteAll", l_deleteAll },
-	{ "transactionSync", l_transactionSync },
 	{ "sync", l_sync },
 	{ "setup", stored_setup },
 	{ NULL, NULL }

@@ -331,6 +331,15 @@ encode_args(lua_State *L, struct vm *vm)
 	return OK;
 }
 
+/* Nobody delivers it before the caller lets the input gate go, which it does after the answer. */
+static void
+refuse_deadlock(lua_State *L, const struct task *t, const struct id_box *to)
+{
+	if (task_locks(t) && id_equal(&t->object->id, &to->id))
+		host_error(L, "a call of an object to itself inside blockConcurrencyWhile() or storage:transaction() would wait for ever: "
+		    "no other event is let in before they end. Call the method directly, as in self:method(), or call the stub before or after");
+}
+
 static int
 l_call(lua_State *L)		/* (stub, method name, arguments ...) */
 {
@@ -346,6 +355,7 @@ l_call(lua_State *L)		/* (stub, method name, arguments ...) */
 	t = task_waits(L, "a call to another object");
 	if (!t)
 		return task_hang(L);
+	refuse_deadlock(L, t, to);
 	ev = make_event(t, EVENT_CALL, to);
 	ev->method = arena_str(&ev->arena, method);
 	ev->args = arena_str(&ev->arena, buf_slice(&vm->scratch));
@@ -417,6 +427,7 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 	t = task_waits(L, "stub:fetch()");
 	if (!t)
 		return task_hang(L);
+	refuse_deadlock(L, t, to);
 	watch_hold(t->vm->watch);	/* until the event is on its way */
 	ev = make_event(t, EVENT_FETCH, to);
 	ev->request = parts;

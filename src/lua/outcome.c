@@ -236,6 +236,16 @@ end_async(struct task *t, int status)
 	task_release(t, status == 0);
 }
 
+/* It has returned, but a coroutine of it has not, and nobody will resume that one: what the caller was told would not be so. */
+static int
+left_open(struct task *t)
+{
+	lua_settop(t->co, 0);
+	lua_pushliteral(t->co, "the handler ended inside storage:transaction(fn) or ctx:blockConcurrencyWhile(fn): fn is in a coroutine that "
+	    "was not resumed to its end; the transaction was rolled back");
+	return LUA_ERRRUN;
+}
+
 void
 host_done(struct task *t, int status)
 {
@@ -246,5 +256,7 @@ host_done(struct task *t, int status)
 
 	if (status == 0)
 		must(lua_checkstack(t->co, 8));
+	if (status == 0 && task_locks(t) && !t->object->reset)
+		status = left_open(t);
 	ends[t->kind](t, status);
 }

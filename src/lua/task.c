@@ -141,6 +141,7 @@ void
 task_release(struct task *t, bool reusable)
 {
 	struct vm *vm = t->vm;
+	struct object *o = t->object;
 
 	task_unwait(t);
 	if (timer_is_set(&t->limit))
@@ -149,10 +150,11 @@ task_release(struct task *t, bool reusable)
 		t->event->task = NULL;
 	t->event = NULL;
 	t->object = NULL;
-	t->locks = 0;
 	http_unkeep(&t->kept);
 	t->generation++;
 	list_del(&t->link);
+	if (o)
+		object_let_go(o, &t->waiter);
 	if (reusable && vm->nidle < IDLE_MAX) {
 		lua_settop(t->co, 0);
 		vm->nidle++;
@@ -315,6 +317,57 @@ task_interrupt(struct task *t)
 	if (call)
 		worker_abandon(worker, call);
 	task_run(t, 2);
+}
+
+/* ---- the input gate ---- */
+
+bool
+task_locks(const struct task *t)
+{
+	return t->object && t->object->input.owner == &t->waiter;
+}
+
+void
+task_unlocked(struct task *t)
+{
+	if (!task_locks(t))
+		timer_clear(&t->vm->worker->timers, &t->limit);
+}
+
+/* Just now; the clock runs from the outermost. */
+static int
+lock_taken(struct task *t, lua_State *to, int (*got)(struct task *, lua_State *))
+{
+	if (!timer_is_set(&t->limit))
+		timer_set(&t->vm->worker->timers, &t->limit, clock_ms() + t->vm->app->conf->limits.block_timeout_ms);
+	return got(t, to);
+}
+
+/* It may be this task's turn; if another was faster, it stands in line again. */
+static int
+try_lock(struct task *t, lua_State *to)
+{
+	int rc = object_lock(t->object, &t->waiter);
+
+	if (rc == ERR_BUSY)
+		return -1;
+	must(rc == OK);		/* the depth is this task's own, and it holds nothing yet */
+	return lock_taken(t, to, t->got);
+}
+
+int
+task_lock(lua_State *L, struct task *t, int (*got)(struct task *, lua_State *))
+{
+	int rc = object_lock(t->object, &t->waiter), n;
+
+	if (rc == ERR_BUSY) {
+		t->got = got;
+		return task_park(L, t, try_lock);
+	}
+	if (rc != OK)
+		return host_raise(L);
+	n = lock_taken(t, L, got);
+	return n < 0 ? task_hang(L) : n;
 }
 
 double

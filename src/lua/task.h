@@ -40,13 +40,13 @@ struct task {
 	struct event *call;		/* out, its answer is awaited; its caller is this task */
 	struct event *answer;		/* has come back */
 	int (*resume)(struct task *, lua_State *to);	/* pushes results, returns how many; < 0: stay parked */
+	int (*got)(struct task *, lua_State *);	/* what follows when the input gate is its own */
 	struct timer sleep;		/* sleep(), or the start of a front's waitUntil */
 	struct word synced;		/* of storage:sync() */
-	struct timer limit;		/* of the outermost blockConcurrencyWhile */
+	struct timer limit;		/* runs while it holds the input gate: blockConcurrencyWhile, transaction */
 	struct kept *kept;		/* the request that waitUntil work may read after its event: see bind_http.h */
 	int64_t left_us;		/* processor time its event may still use */
 	size_t logged;			/* bytes it wrote to the log */
-	unsigned locks;			/* depth of blockConcurrencyWhile */
 	double waits;			/* how often it began to await a promise */
 };
 
@@ -60,7 +60,7 @@ struct instance {
 
 struct task *task_new(struct vm *, enum task_kind, struct event *, struct object *);	/* borrows both until host_done() or task_drop() */
 void task_run(struct task *, int nargs);	/* function (first time) and arguments are on task->co */
-void task_release(struct task *, bool reusable);	/* its event is the caller's now */
+void task_release(struct task *, bool reusable);	/* its event is the caller's now; its locks and transactions are gone */
 void task_drop(struct task *);			/* a parked one: never to be resumed */
 void tasks_lose(struct vm *);			/* the Lua state is gone: none of them can run any more */
 void tasks_fini(struct vm *);			/* all of them, at the end of the VM */
@@ -71,6 +71,10 @@ int task_park(lua_State *, struct task *, int (*resume)(struct task *, lua_State
 int task_hang(lua_State *);			/* parks for good: the object is being reset */
 void task_wake(struct task *);			/* now, or when the object's input gate lets it */
 void task_unwait(struct task *);		/* forgets what it waits for; nothing comes any more */
+/* Takes the input gate and calls got(), or parks until it is this task's turn and calls it then; got() pushes as a resume function. */
+int task_lock(lua_State *, struct task *, int (*got)(struct task *, lua_State *));
+bool task_locks(const struct task *);		/* does it hold the input gate? */
+void task_unlocked(struct task *);		/* it gave one lock back: perhaps the last */
 void task_interrupt(struct task *);		/* a parked front task whose client left: raises in it */
 
 void task_push_mark(lua_State *);		/* what a parked call yields */

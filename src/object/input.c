@@ -46,6 +46,16 @@ input_unlock(struct input_gate *g, const struct waiter *w)
 	return true;
 }
 
+bool
+input_drop(struct input_gate *g, const struct waiter *w)
+{
+	if (g->owner != w)
+		return false;
+	g->owner = NULL;
+	g->depth = 0;
+	return true;
+}
+
 void
 input_stall(struct input_gate *g, struct waiter *w)
 {

@@ -3,7 +3,8 @@
  * Open: any event may be delivered, any parked task may go on.
  * Locked by a task (blockConcurrencyWhile, a storage transaction): only that
  * task runs; everybody else is stalled, in order, until it unlocks.
- * Locks nest within one task, to a depth of 64.
+ * Locks nest within one task, to a depth of 64.  A task that goes while it holds
+ * some must let go: object_let_go().
  *
  * Lives in: struct object.  Thread: the owning worker only.
  */
@@ -26,6 +27,7 @@ void input_init(struct input_gate *);
 bool input_admits(const struct input_gate *, const struct waiter *);	/* NULL: a new event */
 int input_lock(struct input_gate *, const struct waiter *);	/* ERR_BUSY: another task's (stall, then try again); ERR_LIMIT: too deep */
 bool input_unlock(struct input_gate *, const struct waiter *);	/* true: open now, serve the stalled */
+bool input_drop(struct input_gate *, const struct waiter *);	/* that task is gone: all its locks; true: it had some */
 void input_stall(struct input_gate *, struct waiter *);		/* borrows until woken or cancelled */
 struct waiter *input_next(struct input_gate *);			/* the first stalled one that is admitted, taken off; or NULL */
 void input_fini(struct input_gate *, const struct failure *);	/* cancels all stalled */

@@ -38,6 +38,8 @@ on_dirty(void *arg)
 	if (list_linked(&o->dirty_link))
 		return;
 	idle_stir(o);
+	if (o->transactions > 0)
+		return;			/* its end commits */
 	list_push(&o->worker->dirty, &o->dirty_link);
 }
 
@@ -138,7 +140,7 @@ object_free(struct object **op)
 
 	*op = NULL;
 	must(o->state == OBJECT_ASLEEP && !o->instance && !o->reset && !o->db);
-	must(gate_empty(&o->gate) && o->mailbox.n == 0 && list_empty(&o->input.stalled));
+	must(!o->transaction && gate_empty(&o->gate) && o->mailbox.n == 0 && list_empty(&o->input.stalled));
 	must(!list_linked(&o->ready_link) && !list_linked(&o->gate_link) && !list_linked(&o->idle_link));
 	free((char *)o->name.p);
 	free(o);
@@ -189,6 +191,7 @@ void
 object_answer(struct object *o, struct event *ev)
 {
 	must(ev->object == o && o->running > 0);
+	must(o->transactions == 0 || o->reset);		/* or it could claim what is never saved */
 	o->running--;
 	list_del(&ev->link);		/* perhaps its engine was to be told that the caller has gone */
 	ev->task = NULL;

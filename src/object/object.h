@@ -52,6 +52,9 @@ struct object {
 	void *instance;			/* the engine's */
 	unsigned running;
 	bool name_stored;
+	struct transaction *transaction;	/* the innermost of storage:transaction(); see transaction.c */
+	unsigned transactions;		/* those that are not rolled back: while there is one, nothing commits */
+	uint64_t last_transaction;
 	bool relaxed;			/* no answer needs to wait for the open transaction: all its writes said so (allowUnconfirmed) */
 	uint64_t confirmed;		/* the newest commit that answers wait for */
 	bool in_engine;			/* a call into the engine for this object is on the stack: a reset waits for its end */
@@ -84,6 +87,17 @@ bool object_sync(struct object *, struct word *);
 /* blockConcurrencyWhile.  ERR_BUSY: input_stall() was called, park; wake comes when it is this task's turn, then lock again. */
 int object_lock(struct object *, struct waiter *);
 void object_unlock(struct object *, struct waiter *);
+/* storage:transaction(), once the task has the lock, which object_end() gives back.  They nest.  ERR_STORE: it did not begin, the lock is
+ * still held; or the commit of what was written before failed, and the object is being reset. */
+int object_begin(struct object *, uint64_t *id);
+bool object_within(const struct object *, uint64_t id);		/* begun, neither ended nor rolled back? */
+int object_undo(struct object *, uint64_t id);			/* rollback(), at once; only within.  ERR_ARGUMENT: another runs inside it */
+/* Keep or undo; the outermost commits, which may reset the object.  ERR_ARGUMENT: unknown, nothing happened; or it held one that had not
+ * ended, and all was undone.  ERR_STORE: lost. */
+int object_end(struct object *, struct waiter *, uint64_t id, bool keep);
+/* A task is gone, or its handler has ended: what it left open is rolled back, its locks are given back.  Left inside
+ * blockConcurrencyWhile: the object is reset.  Before its answer; inside a call of the engine.  A task without either: nothing. */
+void object_let_go(struct object *, struct waiter *);
 /* Work that outlives its event (waitUntil) keeps the object awake: each hold needs its release, a forget(why) included. */
 void object_hold(struct object *);
 void object_release(struct object *);

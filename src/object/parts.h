@@ -6,6 +6,7 @@
  *	object.c   what the engine may say about an object
  *	reset.c    the end of an instance that went wrong
  *	settle.c   deeds first, then words
+ *	transaction.c  storage:transaction()
  *	idle.c     who has nothing to do, and how it goes to sleep
  */
 #ifndef DREY_OBJECT_PARTS_H
@@ -45,6 +46,9 @@ void settle_hold(struct object *, struct word *);	/* says it now if it may leave
 /* May its database be closed without waiting for the disk?  If not, a word is held that has nothing to say: when it leaves, the
  * object rests or gets its turn again. */
 bool settle_durable(struct object *);
+
+/* transaction.c */
+void transactions_forget(struct object *);	/* the database has undone them */
 
 /* idle.c */
 void idle_init(struct worker *);

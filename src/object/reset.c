@@ -65,6 +65,7 @@ static void
 drop_uncommitted(struct object *o)
 {
 	db_rollback(o->db);
+	transactions_forget(o);
 	o->relaxed = false;
 	list_del(&o->dirty_link);
 }

@@ -29,10 +29,10 @@ ticket(struct object *o)
 		return 0;		/* nothing becomes durable any more, and all that is said is a failure */
 	if (o->state == OBJECT_BROKEN)
 		return o->confirmed;
-	if (o->reset || db_dirty(o->db))
+	if (o->reset)
 		return TICKET_OPEN;
 	if (!db_broken(o->db))
-		return o->confirmed;
+		return db_dirty(o->db) && o->transactions == 0 ? TICKET_OPEN : o->confirmed;	/* inside one: see transaction.c */
 	/* Its transaction is lost, though the handler may not have noticed: the commit will fail and say why. */
 	if (!list_linked(&o->dirty_link))
 		list_push(&o->worker->dirty, &o->dirty_link);

@@ -75,6 +75,26 @@ START_TEST(the_stalled_come_in_order_and_the_owner_passes_them)
 }
 END_TEST
 
+START_TEST(a_task_that_is_gone_holds_nothing)
+{
+	struct waiter a, b;
+	struct input_gate g;
+
+	waiter_init(&a), waiter_init(&b), input_init(&g);
+	input_lock(&g, &a);
+	input_lock(&g, &a);
+	input_stall(&g, &b);
+	ck_assert(!input_drop(&g, &b));
+	ck_assert(!input_admits(&g, NULL));
+	ck_assert(input_drop(&g, &a));
+	ck_assert(!input_drop(&g, &a));
+	ck_assert(input_admits(&g, NULL));
+	ck_assert_ptr_eq(input_next(&g), &b);
+	ck_assert_int_eq(input_lock(&g, &b), OK);
+	ck_assert(input_unlock(&g, &b));	/* and no depth is left of the other */
+}
+END_TEST
+
 START_TEST(closing_the_gate_cancels_the_stalled_once_and_opens_it)
 {
 	struct waiter a, b;
@@ -102,6 +122,7 @@ main(void)
 	tcase_add_test(t, an_open_gate_admits_all_and_a_locked_one_its_owner_only);
 	tcase_add_test(t, locks_nest_to_a_depth_of_64);
 	tcase_add_test(t, the_stalled_come_in_order_and_the_owner_passes_them);
+	tcase_add_test(t, a_task_that_is_gone_holds_nothing);
 	tcase_add_test(t, closing_the_gate_cancels_the_stalled_once_and_opens_it);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, getenv("CK_VERBOSE") ? CK_VERBOSE : CK_NORMAL);

@@ -627,6 +627,244 @@ START_TEST(a_label_says_who_it_is)
 }
 END_TEST
 
+/* ---- storage:transaction() ---- */
+
+START_TEST(a_parked_transaction_is_neither_committed_nor_seen)
+{
+	struct reply before, txn, after;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &before, "a", "inc", "");
+	scene_send(&s, &txn, "a", "txn", "");
+	scene_send(&s, &after, "a", "get", "");
+	scene_tick(&s);
+	ck_reply(&before, "1");
+	ck_assert_uint_eq(fake_store_commits(s.store), 1);	/* what was written before it */
+	ck_assert_uint_eq(txn.came + after.came, 0);
+	scene_wake(&s, "a");
+	scene_tick(&s);
+	ck_reply(&txn, "2");
+	ck_reply(&after, "2");
+	ck_assert_uint_eq(fake_store_commits(s.store), 2);
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(the_answer_waits_for_the_commit_of_its_transaction)
+{
+	struct reply txn;
+
+	scene_open(&s, 1, false);
+	scene_send(&s, &txn, "a", "txn", "");
+	scene_tick(&s);
+	scene_wake(&s, "a");
+	scene_tick(&s);
+	ck_assert_uint_eq(fake_store_commits(s.store), 1);
+	ck_assert_uint_eq(txn.came, 0);
+	fake_store_sync(s.store);
+	scene_tick(&s);
+	ck_reply(&txn, "1");
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_transaction_that_is_undone_leaves_nothing_and_makes_nobody_wait)
+{
+	struct reply txn, after;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &txn, "a", "inc", "");
+	scene_tick(&s);
+	scene_send(&s, &txn, "a", "txn+undo", "");
+	scene_tick(&s);
+	scene_wake(&s, "a");
+	scene_send(&s, &after, "a", "inc", "");
+	scene_tick(&s);
+	ck_reply(&txn, "1");
+	ck_reply(&after, "2");
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_nested_transaction_is_undone_alone)
+{
+	struct reply txn;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &txn, "a", "txn+nest", "");
+	scene_tick(&s);
+	ck_assert_uint_eq(fake_store_commits(s.store), 0);
+	scene_wake(&s, "a");
+	scene_tick(&s);
+	ck_reply(&txn, "1");
+	ck_assert_uint_eq(fake_store_commits(s.store), 1);
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(transactions_take_turns_though_they_park)
+{
+	struct reply r[3];
+
+	scene_open(&s, 1, true);
+	for (int i = 0; i < 3; i++)
+		scene_send(&s, &r[i], "a", "txn", "");
+	for (int i = 0; i < 3; i++) {
+		scene_tick(&s);
+		scene_wake(&s, "a");
+	}
+	scene_tick(&s);
+	ck_reply(&r[0], "1");
+	ck_reply(&r[1], "2");
+	ck_reply(&r[2], "3");
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_call_from_inside_a_transaction_waits_only_for_what_was_committed_before_it)
+{
+	struct reply before, txn;
+
+	scene_open(&s, 1, false);
+	scene_send(&s, &before, "a", "inc", "");
+	scene_send(&s, &txn, "a", "txn+call", "b");
+	scene_tick(&s);
+	ck_assert_ptr_null(scene_object(&s, "b"));
+	fake_store_sync(s.store);		/* before it */
+	scene_tick(&s);
+	ck_assert_ptr_nonnull(scene_object(&s, "b"));
+	ck_reply(&before, "1");
+	fake_store_sync(s.store);		/* what b wrote */
+	scene_tick(&s);
+	ck_assert_uint_eq(txn.came, 0);
+	fake_store_sync(s.store);		/* its own */
+	scene_tick(&s);
+	ck_reply(&txn, "2");
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_reset_inside_a_transaction_leaves_nothing_of_it)
+{
+	struct reply txn, waiting, after;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &txn, "a", "txn", "");
+	scene_send(&s, &waiting, "a", "get", "");
+	scene_tick(&s);
+	object_break(scene_object(&s, "a"), &(struct failure){ .message = STR("reset") });
+	scene_tick(&s);
+	ck_failure(&txn, "reset");
+	ck_failure(&waiting, "reset");
+	scene_send(&s, &after, "a", "inc", "");
+	scene_tick(&s);
+	ck_reply(&after, "1");
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_stop_does_not_wait_for_a_transaction)
+{
+	struct reply txn;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &txn, "a", "txn", "");
+	scene_tick(&s);
+	scene_close(&s);
+	ck_assert_uint_eq(txn.came, 1);
+	ck_assert(txn.failed && txn.retryable);
+}
+END_TEST
+
+START_TEST(a_critical_error_inside_a_transaction_resets_the_object)
+{
+	struct reply txn, after;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &txn, "a", "txn", "");
+	scene_tick(&s);
+	fake_db_spoil(scene_object(&s, "a")->db, "database or disk is full: SQLITE_FULL");
+	scene_wake(&s, "a");
+	scene_tick(&s);
+	ck_failure(&txn, "database or disk is full: SQLITE_FULL");
+	ck_assert(txn.reset);
+	scene_send(&s, &after, "a", "inc", "");
+	scene_tick(&s);
+	ck_reply(&after, "1");
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_constraint_violated_at_the_commit_of_a_transaction_resets_the_object)
+{
+	struct reply txn;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &txn, "a", "txn", "");
+	scene_tick(&s);
+	fake_store_refuse(s.store, "FOREIGN KEY constraint failed: SQLITE_CONSTRAINT");
+	scene_wake(&s, "a");
+	scene_tick(&s);
+	ck_assert(txn.failed && txn.reset && strstr(txn.text, "last known good state"));
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_task_removed_inside_a_transaction_leaves_nothing_and_lets_the_others_in)
+{
+	struct reply txn, waiting;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &txn, "a", "txn+nest", "");
+	scene_send(&s, &waiting, "a", "inc", "");
+	scene_tick(&s);
+	scene_drop(&s, "a");
+	scene_tick(&s);
+	ck_failure(&txn, "stopped");
+	ck_assert(!txn.reset);
+	ck_reply(&waiting, "1");
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_task_removed_while_it_blocks_the_others_resets_the_object)
+{
+	struct reply lock, waiting, after;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &lock, "a", "lock", "");
+	scene_send(&s, &waiting, "a", "inc", "");
+	scene_tick(&s);
+	scene_drop(&s, "a");
+	scene_tick(&s);
+	ck_assert(lock.failed && lock.reset && strstr(lock.text, "critical section"));
+	ck_assert(waiting.failed && waiting.reset);
+	scene_send(&s, &after, "a", "inc", "");
+	scene_tick(&s);
+	ck_reply(&after, "1");
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_task_removed_without_a_lock_disturbs_nobody)
+{
+	struct reply parked, lock;
+
+	scene_open(&s, 1, true);
+	scene_send(&s, &parked, "a", "park", "");
+	scene_send(&s, &lock, "a", "lock", "L");
+	scene_tick(&s);
+	scene_drop(&s, "a");
+	scene_tick(&s);
+	ck_failure(&parked, "stopped");
+	ck_assert_uint_eq(lock.came, 0);
+	scene_wake(&s, "a");
+	scene_tick(&s);
+	ck_reply(&lock, "L");
+	scene_close(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -665,6 +903,19 @@ main(void)
 	tcase_add_test(t, an_object_that_waits_to_sleep_hears_that_the_disk_failed);
 	tcase_add_test(t, held_work_keeps_an_object_awake);
 	tcase_add_test(t, a_label_says_who_it_is);
+	tcase_add_test(t, a_parked_transaction_is_neither_committed_nor_seen);
+	tcase_add_test(t, the_answer_waits_for_the_commit_of_its_transaction);
+	tcase_add_test(t, a_transaction_that_is_undone_leaves_nothing_and_makes_nobody_wait);
+	tcase_add_test(t, a_nested_transaction_is_undone_alone);
+	tcase_add_test(t, transactions_take_turns_though_they_park);
+	tcase_add_test(t, a_call_from_inside_a_transaction_waits_only_for_what_was_committed_before_it);
+	tcase_add_test(t, a_reset_inside_a_transaction_leaves_nothing_of_it);
+	tcase_add_test(t, a_stop_does_not_wait_for_a_transaction);
+	tcase_add_test(t, a_critical_error_inside_a_transaction_resets_the_object);
+	tcase_add_test(t, a_constraint_violated_at_the_commit_of_a_transaction_resets_the_object);
+	tcase_add_test(t, a_task_removed_inside_a_transaction_leaves_nothing_and_lets_the_others_in);
+	tcase_add_test(t, a_task_removed_while_it_blocks_the_others_resets_the_object);
+	tcase_add_test(t, a_task_removed_without_a_lock_disturbs_nobody);
 	suite_add_tcase(suite, t);
 	srunner_run_all(sr, getenv("CK_VERBOSE") ? CK_VERBOSE : CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "object/parts.h"
 
 struct task {
 	struct waiter waiter;
@@ -18,6 +19,7 @@ struct task {
 	struct event *event;		/* NULL: the constructor */
 	struct event *out;		/* a call it waits for */
 	void (*go_on)(struct task *);
+	uint64_t transaction;
 	char came[128];			/* the answer of that call */
 	bool came_failed;
 };
@@ -149,6 +151,7 @@ park(struct fake_engine *fe, struct object *o, struct event *ev, void (*go_on)(s
 static void
 add(struct object *o, int64_t n)
 {
+	object_confirm(o);
 	fake_db_set(o->db, fake_db_number(o->db) + n);
 }
 
@@ -310,6 +313,78 @@ do_inc_call(struct object *o, struct event *ev)
 }
 
 static void
+go_end(struct task *t, bool keep)
+{
+	struct object *o = t->object;
+	int rc = object_end(o, &t->waiter, t->transaction, keep);
+
+	if (o->reset)
+		return;			/* forget() answers */
+	must(rc == OK);
+	go_number(t);
+}
+
+static void
+go_keep(struct task *t)
+{
+	go_end(t, true);
+}
+
+static void
+go_undo(struct task *t)
+{
+	go_end(t, false);
+}
+
+/* Takes the lock and begins; false: stalled, tried again when it is our turn. */
+static bool
+begin(struct task *t)
+{
+	if (object_lock(t->object, &t->waiter) == ERR_BUSY)
+		return false;
+	must(object_begin(t->object, &t->transaction) == OK);
+	add(t->object, 1);
+	return true;
+}
+
+static void
+go_txn(struct task *t)
+{
+	if (begin(t))
+		t->go_on = strcmp(t->event->method.p, "txn") == 0 ? go_keep : go_undo;
+}
+
+static void
+do_txn(struct object *o, struct event *ev)
+{
+	go_txn(park(home_of(o), o, ev, go_txn));
+}
+
+static void
+do_txn_call(struct object *o, struct event *ev)
+{
+	struct task *t = park(home_of(o), o, ev, go_keep);
+
+	must(begin(t));
+	object_emit(o, call(t, o->class, ev->args.p, "inc"));
+}
+
+static void
+do_txn_nest(struct object *o, struct event *ev)
+{
+	struct task *t = park(home_of(o), o, ev, go_keep);
+	uint64_t inner;
+
+	must(begin(t));
+	must(object_lock(o, &t->waiter) == OK && object_begin(o, &inner) == OK);
+	add(o, 100);
+	must(object_undo(o, t->transaction) == ERR_ARGUMENT);	/* not while another runs inside it */
+	must(object_undo(o, inner) == OK && !object_within(o, inner) && object_within(o, t->transaction));
+	must(object_end(o, &t->waiter, inner, false) == OK);
+	must(object_end(o, &t->waiter, inner, false) == ERR_ARGUMENT);
+}
+
+static void
 do_inc_abort(struct object *o, struct event *ev)
 {
 	add(o, 1);
@@ -339,6 +414,10 @@ static const struct { const char *name; void (*run)(struct object *, struct even
 	{ "inc+spoil", do_inc_spoil },
 	{ "lock", do_lock },
 	{ "park", do_park },
+	{ "txn", do_txn },
+	{ "txn+call", do_txn_call },
+	{ "txn+nest", do_txn_nest },
+	{ "txn+undo", do_txn },
 	{ "yield", do_yield },
 };
 
@@ -602,6 +681,21 @@ scene_wake(struct scene *s, const char *object)
 	struct task *t = parked(s, object);
 
 	object_wake(t->object, &t->waiter);
+}
+
+void
+scene_drop(struct scene *s, const char *object)
+{
+	struct task *t = parked(s, object);
+	bool was = engine_enter(s->w, t->object);
+	struct object *o = t->object;
+
+	event_fail(t->event, "stopped");
+	object_let_go(o, &t->waiter);
+	if (o->reset)
+		event_fail_with(t->event, o->reset);
+	finish(t);
+	engine_leave(s->w, o, was);
 }
 
 void

@@ -12,6 +12,10 @@
  *	lock         blocks the others, parks; woken, it unlocks and answers
  *	call         calls "inc" of the object named by its arguments, answers what that answers
  *	inc+call     adds one first, so that the call must wait for the disk
+ *	txn          begins a transaction, adds one, parks; woken: keeps it, answers the number
+ *	txn+undo     the same, but rolls it back when woken
+ *	txn+call     the same as txn, but calls "inc" of the object named by its arguments instead of parking
+ *	txn+nest     one inside another: the inner is undone, the outer kept when woken
  *	inc+abort    adds one, then resets its own object
  *	inc+spoil    adds one, then meets a critical error it does not mention
  *
@@ -67,6 +71,7 @@ void scene_send(struct scene *, struct reply *, const char *object, const char *
 void scene_front(struct scene *, struct reply *, const char *object, const char *method);
 struct object *scene_object(struct scene *, const char *name);	/* NULL: asleep */
 void scene_wake(struct scene *, const char *object);	/* what its oldest parked task waited for has come */
+void scene_drop(struct scene *, const char *object);	/* its oldest parked task alone is removed; its event fails with "stopped" */
 void scene_build(struct scene *, const char *object, bool ok);	/* a constructor that parked ends */
 unsigned scene_tick(struct scene *);	/* ticks of the first worker until it has nothing more to do; how many */
 const char *scene_trace(struct scene *);	/* and forgets it */

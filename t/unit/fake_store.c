@@ -47,6 +47,11 @@ struct db {
 	struct shard *shard;
 	struct file *file;		/* committed */
 	struct file open;		/* with the implicit transaction on top */
+	struct {
+		int64_t number;
+		bool exists;
+	} saved[8];
+	int savepoints;
 	bool dirty;
 	const char *broken;
 	uint64_t last_commit;
@@ -337,6 +342,7 @@ reread(struct db *db)
 	db->open = *db->file;
 	db->open.name = name_copy(db->file);
 	db->dirty = false;
+	db->savepoints = 0;
 }
 
 struct db *
@@ -393,6 +399,7 @@ db_commit(struct db *db, uint64_t *commit)
 
 	if (!db->dirty)
 		return OK;		/* a broken one too */
+	must(db->savepoints == 0);	/* nobody may commit half of a transaction */
 	if ((refuse = atomic_exchange(&st->refuse, NULL))) {
 		db_rollback(db);
 		return err_set(ERR_STORE, "%s", refuse);
@@ -488,4 +495,37 @@ fake_db_spoil(struct db *db, const char *why)
 {
 	db->broken = why;
 	reread(db);
+}
+
+/* ---- sql.h ---- */
+
+int
+sql_savepoint(struct db *db)
+{
+	if (db->broken)
+		return err_set(ERR_STORE, "%s", db->broken);
+	must(db->savepoints < 8);
+	begin(db);
+	db->saved[db->savepoints].number = db->open.number;
+	db->saved[db->savepoints++].exists = db->open.exists;
+	return OK;
+}
+
+int
+sql_release(struct db *db, bool keep)
+{
+	if (db->savepoints == 0)
+		return keep ? err_set(ERR_STORE, "Cannot commit transaction: it was rolled back before its end") : OK;
+	db->savepoints--;
+	if (!keep) {
+		db->open.number = db->saved[db->savepoints].number;
+		db->open.exists = db->saved[db->savepoints].exists;
+	}
+	return OK;
+}
+
+int
+sql_depth(struct db *db)
+{
+	return db->savepoints;
 }

@@ -5,7 +5,7 @@
  * commit is refused when the test says so, and the store fails when
  * the test says so.  What is durable survives the sleep of its object.
  *
- * Each object stores one number and its name.
+ * Each object stores one number and its name.  Savepoints nest, to a depth of 8.
  *
  * After a power cut only what was durable is left: fake_store_after_crash().
  */
@@ -13,6 +13,7 @@
 #define DREY_FAKE_STORE_H
 
 #include "store/db.h"
+#include "store/sql.h"
 #include "store/store.h"
 
 struct store *fake_store_new(bool sync_at_once);	/* sync_at_once: a commit is durable when it returns */
