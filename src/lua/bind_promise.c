@@ -65,10 +65,12 @@ l_start(lua_State *L)
 	lua_xmove(L, t->co, 1);
 	t->resume = begin;
 	t->parked = true;
-	if (t->object)
+	if (t->object) {
+		input_share(&t->object->input, &by->waiter, &t->waiter);
 		object_hold(t->object);
-	else
+	} else {
 		worker_hold(vm->worker);
+	}
 	wake_later(t);
 	lua_pushnumber(L, task_handle(t));
 	return 1;

@@ -335,7 +335,7 @@ encode_args(lua_State *L, struct vm *vm)
 static void
 refuse_deadlock(lua_State *L, const struct task *t, const struct id_box *to)
 {
-	if (task_locks(t) && id_equal(&t->object->id, &to->id))
+	if (t->object && input_inside(&t->object->input, &t->waiter) && id_equal(&t->object->id, &to->id))
 		host_error(L, "a call of an object to itself inside blockConcurrencyWhile() or storage:transaction() would wait for ever: "
 		    "no other event is let in before they end. Call the method directly, as in self:method(), or call the stub before or after");
 }

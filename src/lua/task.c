@@ -150,6 +150,7 @@ task_release(struct task *t, bool reusable)
 		t->event->task = NULL;
 	t->event = NULL;
 	t->object = NULL;
+	t->waiter.section = 0;
 	http_unkeep(&t->kept);
 	t->generation++;
 	list_del(&t->link);

@@ -115,15 +115,6 @@ deliver(struct object *o, struct event *ev)
 	engine_leave(w, o, was);
 }
 
-/* Is one of the stalled tasks admitted? */
-static bool
-task_waits(const struct object *o)
-{
-	const struct input_gate *g = &o->input;
-
-	return g->owner ? list_linked(&g->owner->link) : !list_empty(&g->stalled);
-}
-
 /* An object that is to sleep takes no event while nothing runs; then it only waits for its words to leave. */
 static bool
 event_waits(const struct object *o)
@@ -145,7 +136,7 @@ may_evict(const struct object *o)
 bool
 serve_has_work(const struct object *o)
 {
-	return o->reset || task_waits(o) || event_waits(o) || may_evict(o);
+	return o->reset || input_waits(&o->input) || event_waits(o) || may_evict(o);
 }
 
 /* The instance sleeps, the object stays for the events that wait for the next one. */

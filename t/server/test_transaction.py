@@ -166,6 +166,31 @@ function T:crossed()
 	return { e1, e2, self:keys() }
 end
 
+function T:together(how)
+	return self.s:transaction(function(txn)
+		local promises = {}
+		for i = 1, 3 do
+			promises[i] = async(function()
+				sleep(2)
+				self.s:put("k" .. i, i)
+				if how == "stub" then self.env.T:get(self.ctx.id):get "k" end
+				if how == "nested" then self.s:transaction(function() end) end
+				return self.env.ECHO:getByName("e"):echo(i)
+			end)
+		end
+		local answers = await(Promise.all(promises))
+		if how == "undo" then txn:rollback() end
+		return answers
+	end)
+end
+function T:outlives()
+	self.s:transaction(function()
+		self.s:put("inside", 1)
+		async(function() sleep(20) self.s:put("later", 1) end)
+	end)
+	return self.s:transaction(function() sleep(60) return self.s:get "later" == nil end)
+end
+
 -- the gates
 function T:add(ms)
 	return self.s:transaction(function(txn)
@@ -371,6 +396,19 @@ def test_B4_16_transactions_that_end_crosswise_are_both_rolled_back(t):
     assert "both were rolled back" in first and "rolled back" in second
     assert keys == []
     assert t("add", 0) == 1
+
+
+def test_A6_09_async_functions_started_inside_run_inside(t):
+    assert t("together", "") == ["echo 1", "echo 2", "echo 3"]
+    assert t("keys") == ["k1", "k2", "k3"]
+    assert t("together", "undo", name="b") == ["echo 1", "echo 2", "echo 3"]
+    assert t("keys", name="b") == []
+    with refused("a call of an object to itself inside"):
+        t("together", "stub", name="c")
+    with refused("cannot be called by an async function"):
+        t("together", "nested", name="c")
+    assert t("keys", name="c") == []
+    assert t("outlives", name="d") is True  # the second one held it off
 
 
 @pytest.mark.limit(60)

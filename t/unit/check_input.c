@@ -18,6 +18,7 @@ static void
 waiter_init(struct waiter *w)
 {
 	list_init(&w->link);
+	w->section = 0;
 	w->wake = NULL;
 	w->cancel = on_cancel;
 }
@@ -95,6 +96,31 @@ START_TEST(a_task_that_is_gone_holds_nothing)
 }
 END_TEST
 
+START_TEST(what_the_owner_starts_inside_is_inside_and_not_in_the_next_section)
+{
+	struct waiter a, b, child, other;
+	struct input_gate g;
+
+	waiter_init(&a), waiter_init(&b), waiter_init(&child), waiter_init(&other), input_init(&g);
+	input_share(&g, &a, &other);		/* open: it is as anybody */
+	ck_assert(!input_inside(&g, &other));
+	input_lock(&g, &a);
+	input_share(&g, &b, &other);		/* b is not inside */
+	input_share(&g, &a, &child);
+	ck_assert(input_inside(&g, &child) && !input_admits(&g, &other));
+	ck_assert_int_eq(input_lock(&g, &child), ERR_ARGUMENT);
+	input_stall(&g, &other);
+	ck_assert(!input_waits(&g));
+	input_stall(&g, &child);
+	ck_assert(input_waits(&g));
+	ck_assert_ptr_eq(input_next(&g), &child);
+	input_unlock(&g, &a);
+	ck_assert_int_eq(input_lock(&g, &b), OK);
+	ck_assert(!input_admits(&g, &child) && !input_admits(&g, &a));
+	ck_assert_int_eq(input_lock(&g, &child), ERR_BUSY);
+}
+END_TEST
+
 START_TEST(closing_the_gate_cancels_the_stalled_once_and_opens_it)
 {
 	struct waiter a, b;
@@ -123,6 +149,7 @@ main(void)
 	tcase_add_test(t, locks_nest_to_a_depth_of_64);
 	tcase_add_test(t, the_stalled_come_in_order_and_the_owner_passes_them);
 	tcase_add_test(t, a_task_that_is_gone_holds_nothing);
+	tcase_add_test(t, what_the_owner_starts_inside_is_inside_and_not_in_the_next_section);
 	tcase_add_test(t, closing_the_gate_cancels_the_stalled_once_and_opens_it);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, getenv("CK_VERBOSE") ? CK_VERBOSE : CK_NORMAL);
