@@ -17,13 +17,14 @@ import time
 
 import pytest
 
-from drey import SANITIZED, eventually
+from drey import eventually
 from kit import KIT, call, export, refused
 
 FULL = os.environ.get("DREY_WEIGHT") == "full"
 MB = 1 << 20
 GIANT_MB = 1024 if FULL else 24
 OVERLAY_MB = 16 if FULL else 1
+pytestmark = pytest.mark.limit(1800 if FULL else 60)
 CALM = {"cpu": "1h", "idle_hibernate": "1h"}
 
 WEIGHT = KIT + """
@@ -103,6 +104,12 @@ def peak_of(d, work):
     return max(0, peak - before) / 1024, seconds
 
 
+def end(d):
+    start = time.monotonic()
+    d.stop(within=600)
+    say(f"stopped in {time.monotonic() - start:.1f} s")
+
+
 def say(what):
     if FULL:
         print(f"\n{what}", flush=True)
@@ -112,24 +119,23 @@ def say(what):
 BOUND_MB = 8 + 5 * OVERLAY_MB + GIANT_MB // 50
 
 
+@pytest.mark.plain_only
 @pytest.mark.parametrize("work, args", [
     ("grow", [1, GIANT_MB]), ("mark", ["x"]), ("undo", ["y"]), ("index", []), ("empty", []), ("refill", [GIANT_MB])])
 def test_a_giant_transaction_costs_bounded_memory(drey, work, args):
-    if SANITIZED and work != "undo":
-        pytest.skip("memory means nothing here")
     d = heavy(drey)
     if work not in ("grow", "refill"):
         ask(d, "a", "grow", 1, GIANT_MB)
     grown, seconds = peak_of(d, lambda: ask(d, "a", work, *args))
     say(f"{work} over {GIANT_MB} MB: {seconds:.1f} s, {grown:.0f} MB more at most (bound {BOUND_MB})")
-    if not SANITIZED:
-        assert grown < BOUND_MB
+    assert grown < BOUND_MB
     if work == "undo":
         assert ask(d, "a", "marked", "y") == 0
     if work == "mark":
         assert ask(d, "a", "marked", "x") == GIANT_MB * 1024
     if work == "refill":
         assert ask(d, "a", "count") == 3
+    end(d)
 
 
 def test_a_giant_transaction_is_there_after_kill_9(drey):
@@ -145,6 +151,7 @@ def test_a_giant_transaction_is_there_after_kill_9(drey):
     assert ask(d, "a", "count") == GIANT_MB * 1024
     assert {k: ask(d, "a", "look", k) for k in looks} == looks
     assert ask(d, "a", "get") == "after"
+    end(d)
 
 
 def test_kill_9_in_a_giant_transaction_leaves_nothing_of_it(drey):
@@ -174,6 +181,7 @@ def test_a_giant_transaction_that_is_given_up_leaves_no_file(drey):
         ask(d, "a", "lose", GIANT_MB // 2)
     assert not side_files(d)
     assert ask(d, "a", "count") == 100
+    end(d)
 
 
 def test_others_write_while_a_giant_transaction_commits(drey):
@@ -207,6 +215,7 @@ def test_others_write_while_a_giant_transaction_commits(drey):
     assert everyone
     say(f"durable put of others: p99 {calm[len(calm) * 99 // 100]:.1f} ms before; while {GIANT_MB} MB are written and committed "
         f"{len(everyone)} puts, p50 {everyone[len(everyone) // 2]:.1f}, p99 {everyone[len(everyone) * 99 // 100]:.1f}, most {everyone[-1]:.1f} ms")
+    end(d)
 
 
 def test_a_large_database_grows_is_read_restarts_and_goes(drey):
@@ -222,9 +231,7 @@ def test_a_large_database_grows_is_read_restarts_and_goes(drey):
     with d.client(60) as c:
         looks = {k: call(d, "W", "a", "look", k, client=c) for k in keys}
     say(f"{len(keys)} random reads: {(time.monotonic() - start) / len(keys) * 1000:.2f} ms each")
-    start = time.monotonic()
-    d.stop(within=600)
-    say(f"stopped in {time.monotonic() - start:.1f} s")
+    end(d)
     start = time.monotonic()
     d.start(within=600)
     assert {k: ask(d, "a", "look", k) for k in keys[:100]} == {k: looks[k] for k in keys[:100]}
@@ -268,9 +275,7 @@ def test_very_many_databases_in_one_directory(drey):
     start = time.monotonic()
     write_all(d, [f"n{i}" for i in range(total)])
     say(f"{total} databases written in {time.monotonic() - start:.0f} s, {d.rss_kb() // 1024} MB resident")
-    start = time.monotonic()
-    d.stop(within=600)
-    say(f"stopped in {time.monotonic() - start:.1f} s")
+    end(d)
     assert len(d.databases("W")) == total
     start = time.monotonic()
     d.start(within=60)
