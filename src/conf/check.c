@@ -13,20 +13,21 @@
 
 /* ---- apps ---- */
 
-static bool
-has_class(const struct app_conf *app, const char *name)
+static struct class_conf *
+find_class(const struct app_conf *app, const char *name)
 {
-	for (struct class_conf *c = app->classes; c; c = c->next)
-		if (strcmp(c->name, name) == 0)
-			return true;
-	return false;
+	struct class_conf *c = app->classes;
+
+	while (c && strcmp(c->name, name) != 0)
+		c = c->next;
+	return c;
 }
 
 static int
 check_bindings(const struct app_conf *app)
 {
 	for (struct binding_conf *b = app->bindings; b; b = b->next) {
-		if (!has_class(app, b->class_name))
+		if (!find_class(app, b->class_name))
 			return place_error(b->at, "class \"%s\" has no migration: no migration found for class; add  migrations { v1 { "
 				"new_sqlite_classes %s; } }", b->class_name, b->class_name);
 		for (struct var_conf *v = app->vars; v; v = v->next)
@@ -37,13 +38,27 @@ check_bindings(const struct app_conf *app)
 	return OK;
 }
 
+static int
+apply_on_error(const struct app_conf *app)
+{
+	for (struct on_error_conf *o = app->on_errors; o; o = o->next) {
+		struct class_conf *c = find_class(app, o->class_name);
+
+		if (!c)
+			return place_error(o->at, "no migration creates the class \"%.80s\"; on_error rollback takes names of classes that one does",
+				o->class_name);
+		c->rollback = true;
+	}
+	return OK;
+}
+
 /* Storage is kept by app and class, so this is no error; but it is rarely meant. */
 static void
 warn_same_class(const struct app_conf *app)
 {
 	for (struct class_conf *c = app->classes; c; c = c->next)
 		for (struct app_conf *o = app->next; o; o = o->next)
-			if (has_class(o, c->name))
+			if (find_class(o, c->name))
 				log_warn("%s:%d:%d: the apps %s and %s both have a class %s; their objects and data are kept apart", c->at.file,
 					c->at.line, c->at.column, app->name, o->name, c->name);
 }
@@ -54,6 +69,8 @@ check_app(const struct app_conf *app)
 	if (!app->main)
 		return place_error(app->at, "app \"%s\" has no main; write  main %s.lua;", app->name, app->name);
 	warn_same_class(app);
+	if (apply_on_error(app) != OK)
+		return ERR_CONF;
 	return check_bindings(app);
 }
 

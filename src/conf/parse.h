@@ -99,6 +99,7 @@ int set_compatibility_date(struct parse *, const struct directive *, const struc
 int set_binding(struct parse *, const struct directive *, const struct statement *);
 int set_migration(struct parse *, const struct directive *, const struct statement *);
 int set_new_classes(struct parse *, const struct directive *, const struct statement *);
+int set_on_error(struct parse *, const struct directive *, const struct statement *);
 int set_var(struct parse *, const struct directive *, const struct statement *);
 int set_profile(struct parse *, const struct directive *, const struct statement *);
 int set_limit(struct parse *, const struct directive *, const struct statement *);	/* a value whose place is kept */
@@ -121,6 +122,7 @@ void print_apps(struct buf *, int depth, const struct directive *, const void *)
 void print_sources(struct buf *, int depth, const struct directive *, const void *);
 void print_bindings(struct buf *, int depth, const struct directive *, const void *);
 void print_migrations(struct buf *, int depth, const struct directive *, const void *);
+void print_on_error(struct buf *, int depth, const struct directive *, const void *);
 void print_vars(struct buf *, int depth, const struct directive *, const void *);
 void print_servers(struct buf *, int depth, const struct directive *, const void *);
 void print_listens(struct buf *, int depth, const struct directive *, const void *);

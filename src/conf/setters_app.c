@@ -199,6 +199,22 @@ set_new_classes(struct parse *p, const struct directive *d, const struct stateme
 }
 
 int
+set_on_error(struct parse *p, const struct directive *d, const struct statement *st)
+{
+	struct app_conf *app = p->frame->target;
+
+	if (strcmp(st->args[0].text, "rollback") != 0)
+		return place_error(st->args[0].at, "on_error knows rollback, not \"%.60s\"; write  %s", st->args[0].text, d->write);
+	for (unsigned i = 1; i < st->n; i++) {
+		struct on_error_conf *o = parse_new(p, sizeof(*o));
+
+		*o = (struct on_error_conf){ .class_name = st->args[i].text, .at = st->args[i].at };
+		conf_append(app->on_errors, o);
+	}
+	return OK;
+}
+
+int
 set_var(struct parse *p, const struct directive *d, const struct statement *st)
 {
 	struct app_conf *app = p->frame->target;

@@ -31,6 +31,7 @@ struct binding_conf {		/* binding COUNTER class_name=Counter; */
 struct class_conf {		/* a class some migration created */
 	const char *name, *tag;
 	bool sqlite;		/* new_sqlite_classes; else new_classes */
+	bool rollback;		/* on_error rollback: what a handler wrote before it raised is undone */
 	struct place at;
 	struct class_conf *next;
 };
@@ -45,6 +46,12 @@ struct source_conf {		/* source extra.lua; files loaded beside main */
 	const char *path;	/* relative to root */
 	struct place at;
 	struct source_conf *next;
+};
+
+struct on_error_conf {		/* on_error rollback Ledger; */
+	const char *class_name;
+	struct place at;
+	struct on_error_conf *next;
 };
 
 struct written_conf {		/* a limit that is written out, and where */
@@ -92,6 +99,7 @@ struct app_conf {		/* app counter { ... } */
 	struct binding_conf *bindings;
 	struct class_conf *classes;
 	struct var_conf *vars;
+	struct on_error_conf *on_errors;
 	const char *profile;	/* "cloudflare": limits that are not written are the original's numbers; NULL: ours */
 	struct place profile_at;
 	struct limits_conf limits;

@@ -222,6 +222,18 @@ print_migrations(struct buf *out, int depth, const struct directive *d, const vo
 }
 
 void
+print_on_error(struct buf *out, int depth, const struct directive *d, const void *target)
+{
+	const struct app_conf *app = target;
+
+	for (struct on_error_conf *o = app->on_errors; o; o = o->next) {
+		begin(out, depth, d->name);
+		buf_printf(out, "rollback %s", o->class_name);
+		end(out);
+	}
+}
+
+void
 print_vars(struct buf *out, int depth, const struct directive *d, const void *target)
 {
 	const struct app_conf *app = target;

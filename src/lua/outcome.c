@@ -67,6 +67,8 @@ fail_event(struct task *t, int status)
 {
 	take_error(t, status, &t->event->arena, &t->event->failure);
 	t->event->failed = true;
+	if (t->object)
+		object_raised(t->object);
 }
 
 /* What a handler returned cannot be sent: err_text() says why. */

@@ -226,11 +226,27 @@ object_emit(struct object *o, struct event *ev)
 		settle_hold(o, &ev->word);
 }
 
+bool
+object_undoes(const struct object *o)
+{
+	return o->class->conf && o->class->conf->rollback;
+}
+
 void
 object_yield(struct object *o)
 {
 	if (list_linked(&o->dirty_link))
 		settle_object(o);
+}
+
+/* On the list of dirty ones it stays: words that wait there get their number at the end of the tick. */
+void
+object_raised(struct object *o)
+{
+	if (!object_undoes(o) || o->transactions || !db_dirty(o->db))	/* object_let_go() rolls back a transaction that was left open */
+		return;
+	db_rollback(o->db);
+	o->relaxed = o->name_stored = false;
 }
 
 /* A broken object's tasks are being put away by the engine; none of them goes on. */

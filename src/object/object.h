@@ -76,6 +76,8 @@ void object_answer(struct object *, struct event *);		/* takes the finished even
 void object_emit(struct object *, struct event *);		/* takes a new event for another object: leaves through the gate */
 /* A task is about to park: what it wrote so far is committed now (an implicit transaction ends at a yield). */
 void object_yield(struct object *);
+/* A handler raised: with on_error rollback, what it wrote since it last waited is undone.  (Before it ran, all was committed.) */
+void object_raised(struct object *);
 /* What a parked task waited for has come.  Never runs it here: the tick does, when the input gate lets it. */
 void object_wake(struct object *, struct waiter *);
 /* Before a write.  relax: answers need not wait for its commit, unless its transaction holds a write that was confirmed. */

@@ -32,6 +32,9 @@ void serve_forget(struct object *, const struct failure *why);	/* the instance g
 bool engine_enter(struct worker *, struct object *);	/* o NULL: none.  Returns what engine_leave() needs. */
 void engine_leave(struct worker *, struct object *, bool was_inside);
 
+/* object.c */
+bool object_undoes(const struct object *);	/* on_error rollback: what one turn wrote is committed before the next begins */
+
 /* reset.c */
 void reset_run(struct object *);		/* does what object_break() asked for */
 

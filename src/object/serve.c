@@ -167,6 +167,8 @@ turn(struct object *o)
 		go_on(o, waiter);
 	else
 		deliver(o, mailbox_shift(&o->mailbox));
+	if (object_undoes(o))
+		object_yield(o);
 }
 
 bool

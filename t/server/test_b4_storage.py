@@ -1,5 +1,6 @@
-"""Gates, coalescing, empty objects: rows B4-10, B4-11, B4-12, B4-37."""
+"""Gates, coalescing, empty objects: rows B4-10 to B4-13, B4-37, B4-38."""
 
+import contextlib
 import os
 import threading
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from http_raw import Closed
-from kit import KIT, call, export
+from kit import KIT, call, export, refused
 
 GATES = KIT + """
 local G = DurableObject:extend "G"
@@ -22,6 +23,10 @@ function G:raise() self.ctx.storage:put("raised", true); error "after the write"
 function G:outgoing()
 	self.ctx.storage:put("told", true)
 	return self.env.W:getByName("witness"):hear()
+end
+function G:wipe()
+	for key in pairs(self.ctx.storage:list()) do self.ctx.storage:delete(key) end
+	self.ctx.storage.sql:exec "DROP TABLE t"
 end
 function G:nothing() return self.ctx.storage:get "never" == nil end
 function G:forget() self.ctx.storage:put("x", 1); self.ctx.storage:deleteAll() end
@@ -158,6 +163,92 @@ def test_B4_12_writes_without_a_yield_between_are_one(drey):
         first, second = call(d, "G", "a", "both")
         assert first == second, "half of a transaction"
         assert first >= last[0], "an acknowledged write is missing"
+
+
+TELLER = """
+function G:pay(n, way)
+	local s = self.ctx.storage
+	s:put("n", n)
+	s.sql:exec "CREATE TABLE IF NOT EXISTS t (n)"
+	s.sql:exec("INSERT INTO t VALUES (?)", n)
+	if way == "waits" then sleep(1) s:put("n", n + 1) end
+	if way == "caught" then pcall(error, "inside") return n end
+	if way ~= "well" then error("after the write of " .. n) end
+	return n
+end
+function G:paid()
+	local s = self.ctx.storage
+	local ok, rows = pcall(function() return s.sql:exec("SELECT group_concat(n) AS n FROM t"):one().n end)
+	return { s:get "n" or 0, ok and rows or "" }
+end
+routes["/burst"] = function(_, env)	-- many in one tick, every other one fails
+	local stub, waits = env.G:getByName "burst", {}
+	for i = 1, 40 do waits[i] = async(function() return (pcall(stub.pay, stub, i, i % 2 == 0 and "well" or "fails")) end) end
+	for i = 1, 40 do waits[i] = await(waits[i]) end
+	local well = 0
+	for i = 1, 40 do well = well + (waits[i] and 1 or 0) end
+	return Response.json { well, stub:paid() }
+end
+"""
+WITH_TELLER = GATES.replace("local W =", TELLER + "local W =", 1)
+
+
+def test_B4_13_a_write_before_an_error_stays(drey):
+    d = drey(WITH_TELLER, bindings=BOTH)
+    for n, way in enumerate(["fails", "waits", "caught"], 1):
+        with refused("after the write") if way != "caught" else contextlib.nullcontext():
+            call(d, "G", "a", "pay", 10 * n, way)
+    d.kill9()
+    d.start()
+    assert call(d, "G", "a", "paid") == [30, "10,20,30"]
+
+
+def test_B4_13_with_on_error_rollback_it_is_undone(drey, worker_threads):
+    d = drey(WITH_TELLER, bindings=BOTH, worker_threads=worker_threads, app_conf={"on_error": "rollback G"})
+    with refused("after the write of 5") as seen:
+        call(d, "G", "new", "pay", 5, "fails")
+    assert not seen.error.get("durableObjectReset")
+    assert call(d, "G", "new", "paid") == [0, ""]
+    call(d, "G", "a", "pay", 10, "well")
+    call(d, "G", "a", "pay", 20, "caught")
+    for way in "fails", "waits":
+        with refused("after the write"):
+            call(d, "G", "a", "pay", 30, way)
+    # What was written before it waited was committed then.
+    assert call(d, "G", "a", "paid") == [30, "10,20,30"]
+    # Others of the same tick keep what they wrote, and are answered.
+    well, (n, rows) = d.get("/burst").json()
+    order = [int(i) for i in rows.split(",")]
+    assert well == 20 and sorted(order) == list(range(2, 41, 2)) and n == order[-1]
+    d.kill9()
+    d.start()
+    assert call(d, "G", "a", "paid") == [30, "10,20,30"]
+    assert call(d, "G", "burst", "paid") == [n, rows]
+    assert call(d, "G", "new", "paid") == [0, ""]
+    d.stop()
+    assert len(d.databases("G")) == 2
+    d.start()
+
+
+def test_B4_13_on_error_is_checked(drey):
+    d = drey(WITH_TELLER, bindings=BOTH, app_conf={"on_error": "rollback G W"})
+    assert " ".join(d.run("-T").stdout.split()).count("on_error rollback") == 2
+    d.edit_conf("rollback G W", "rollback Nobody")
+    assert 'no migration creates the class "Nobody"' in d.run("-t").stderr
+    d.edit_conf("rollback Nobody", "ignore G")
+    assert 'on_error knows rollback, not "ignore"; write  on_error rollback Ledger;' in d.run("-t").stderr
+
+
+def test_B4_38_an_object_whose_rows_and_tables_are_gone_is_still_there(drey):
+    d = drey(WITH_TELLER, bindings=BOTH)
+    for name in "a", "b":
+        call(d, "G", name, "pay", 1, "well")
+    call(d, "G", "a", "wipe")
+    call(d, "G", "b", "forget")
+    d.stop()
+    (left,) = d.databases("G")
+    assert d.sql("G", left, "SELECT count(*) FROM _cf_KV") == [(0,)]
+    d.start()
 
 
 def test_B4_37_an_object_that_stored_nothing_has_no_file(drey):
