@@ -14,7 +14,7 @@
 void
 timers_init(struct timers *ts)
 {
-	*ts = (struct timers){ NULL, 0, 0 };
+	*ts = (struct timers){ 0 };
 }
 
 void
@@ -29,7 +29,14 @@ timers_fini(struct timers *ts)
 void
 timer_init(struct timer *t, void (*fire)(struct timer *))
 {
-	*t = (struct timer){ 0, 0, fire };
+	*t = (struct timer){ .fire = fire };
+}
+
+/* Of one due time the one that was set first: setTimeout(f, 0) in a row keeps its order. */
+static bool
+before(const struct timer *a, const struct timer *b)
+{
+	return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->nth < b->nth;
 }
 
 static void
@@ -42,7 +49,7 @@ place(struct timers *ts, size_t i, struct timer *t)
 static void
 sift_up(struct timers *ts, size_t i, struct timer *t)
 {
-	while (i > 0 && t->due_ms < ts->heap[(i - 1) / 2]->due_ms) {
+	while (i > 0 && before(t, ts->heap[(i - 1) / 2])) {
 		place(ts, i, ts->heap[(i - 1) / 2]);
 		i = (i - 1) / 2;
 	}
@@ -53,9 +60,9 @@ static void
 sift_down(struct timers *ts, size_t i, struct timer *t)
 {
 	for (size_t c; (c = 2 * i + 1) < ts->n; i = c) {
-		if (c + 1 < ts->n && ts->heap[c + 1]->due_ms < ts->heap[c]->due_ms)
+		if (c + 1 < ts->n && before(ts->heap[c + 1], ts->heap[c]))
 			c++;
-		if (t->due_ms <= ts->heap[c]->due_ms)
+		if (before(t, ts->heap[c]))
 			break;
 		place(ts, i, ts->heap[c]);
 	}
@@ -66,7 +73,7 @@ sift_down(struct timers *ts, size_t i, struct timer *t)
 static void
 settle(struct timers *ts, size_t i, struct timer *t)
 {
-	if (i > 0 && t->due_ms < ts->heap[(i - 1) / 2]->due_ms)
+	if (i > 0 && before(t, ts->heap[(i - 1) / 2]))
 		sift_up(ts, i, t);
 	else
 		sift_down(ts, i, t);
@@ -84,6 +91,7 @@ timer_set(struct timers *ts, struct timer *t, int64_t due_ms)
 {
 	must(t->fire);
 	t->due_ms = due_ms;
+	t->nth = ts->set++;
 	if (t->slot) {
 		must(t->slot <= ts->n && ts->heap[t->slot - 1] == t);
 		settle(ts, t->slot - 1, t);

@@ -15,12 +15,14 @@
 struct timer {
 	int64_t due_ms;			/* clock_ms() */
 	size_t slot;			/* place in the heap + 1; 0 = not set */
+	uint64_t nth;			/* of all that were set on the heap */
 	void (*fire)(struct timer *);	/* the timer is off its heap when called, and may be freed or set again */
 };
 
 struct timers {
 	struct timer **heap;		/* earliest first */
 	size_t n, cap;
+	uint64_t set;			/* how often one was set */
 };
 
 void timers_init(struct timers *);
@@ -34,6 +36,6 @@ timer_is_set(const struct timer *t)
 	return t->slot != 0;
 }
 int64_t timers_next(const struct timers *);	/* due time of the earliest, or INT64_MAX */
-unsigned timers_run(struct timers *, int64_t now_ms);	/* fires all that are due, in order of due time; returns how many */
+unsigned timers_run(struct timers *, int64_t now_ms);	/* fires all that are due, by due time and then in the order they were set; returns how many */
 
 #endif

@@ -62,6 +62,35 @@ START_TEST(due_timers_fire_in_order_and_others_wait)
 }
 END_TEST
 
+static struct probe row[200];
+static int expected;
+
+static void
+on_fire_in_turn(struct timer *t)
+{
+	struct probe *p = container_of(t, struct probe, t);
+
+	ck_assert_int_eq(p - row, expected);
+	expected++;
+}
+
+START_TEST(timers_of_one_due_time_fire_in_the_order_they_were_set)
+{
+	timers_init(&ts);
+	expected = 0;
+	for (int i = 0; i < 200; i++)
+		timer_init(&row[i].t, on_fire_in_turn);
+	/* Some are set late or twice, and two due times lie side by side. */
+	for (int i = 199; i >= 100; i -= 3)
+		timer_set(&ts, &row[i].t, 5);
+	for (int i = 0; i < 200; i++)
+		timer_set(&ts, &row[i].t, i < 100 ? 7 : 8);
+	ck_assert_uint_eq(timers_run(&ts, 8), 200);
+	ck_assert_int_eq(expected, 200);
+	timers_fini(&ts);
+}
+END_TEST
+
 START_TEST(a_timer_moves_both_ways_and_can_be_cleared)
 {
 	struct probe a = { 0 }, b = { 0 };
@@ -224,6 +253,7 @@ main(void)
 	suite_add_tcase(s, tc);
 	tcase_add_test(tc, an_empty_heap_waits_for_ever);
 	tcase_add_test(tc, due_timers_fire_in_order_and_others_wait);
+	tcase_add_test(tc, timers_of_one_due_time_fire_in_the_order_they_were_set);
 	tcase_add_test(tc, a_timer_moves_both_ways_and_can_be_cleared);
 	tcase_add_test(tc, a_random_walk_keeps_the_heap_in_order);
 	tcase_add_test(tc, a_timer_that_sets_itself_for_now_waits_for_the_next_run);
