@@ -149,6 +149,7 @@ static const char full[] =
 	"    compatibility_date 2025-11-23; dev_errors on; profile cloudflare;\n"
 	"    durable_objects { binding ROOM class_name=Room; binding LIMITER class_name=Limiter; }\n"
 	"    migrations { v1 { new_sqlite_classes Room Other; } \"app\" { new_sqlite_classes Limiter; } }\n"
+	"    on_error rollback Limiter Other;\n"
 	"    vars { GREETING \"hi; \\\"you\\\" \\\\ {}\"; EMPTY ''; \"include\" x; root y; NEWLINE \"a\\nb\"; }\n"
 	"    limits { kv_key 1k; kv_value 1023; kv_batch 7; storage 3g; memory 64m; rpc_message 1m; cpu 50ms; console 2k;\n"
 	"             mailbox 12; idle_hibernate 0; block_timeout 1m30s; }\n"
@@ -205,6 +206,7 @@ START_TEST(every_directive_lands_in_its_field)
 	ck_assert(a->classes->sqlite);
 	ck_assert_str_eq(a->classes->next->next->name, "Limiter");
 	ck_assert_str_eq(a->classes->next->next->tag, "app");
+	ck_assert(!a->classes->rollback && a->classes->next->rollback && a->classes->next->next->rollback);
 	ck_assert_str_eq(a->vars->value, "hi; \"you\" \\ {}");
 	ck_assert_str_eq(a->vars->next->value, "");
 	ck_assert_str_eq(a->vars->next->next->name, "include");
