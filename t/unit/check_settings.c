@@ -146,10 +146,9 @@ static const char full[] =
 	"pid drey.pid; journal_segment 1m; open_files 64; overlay_max 1500k; min_free 2m; full_timeout 7s; shutdown_timeout 1500ms;\n"
 	"app chat {\n"
 	"    root apps/chat; main worker.lua; source room.lua limiter.lua; source more.lua;\n"
-	"    compatibility_date 2025-11-23; dev_errors on; profile cloudflare;\n"
+	"    compatibility_date 2025-11-23; dev_errors on; profile cloudflare; on_error rollback Limiter Other;\n"
 	"    durable_objects { binding ROOM class_name=Room; binding LIMITER class_name=Limiter; }\n"
 	"    migrations { v1 { new_sqlite_classes Room Other; } \"app\" { new_sqlite_classes Limiter; } }\n"
-	"    on_error rollback Limiter Other;\n"
 	"    vars { GREETING \"hi; \\\"you\\\" \\\\ {}\"; EMPTY ''; \"include\" x; root y; NEWLINE \"a\\nb\"; }\n"
 	"    limits { kv_key 1k; kv_value 1023; kv_batch 7; storage 3g; memory 64m; rpc_message 1m; cpu 50ms; console 2k;\n"
 	"             mailbox 12; idle_hibernate 0; block_timeout 1m30s; }\n"
@@ -206,7 +205,8 @@ START_TEST(every_directive_lands_in_its_field)
 	ck_assert(a->classes->sqlite);
 	ck_assert_str_eq(a->classes->next->next->name, "Limiter");
 	ck_assert_str_eq(a->classes->next->next->tag, "app");
-	ck_assert(!a->classes->rollback && a->classes->next->rollback && a->classes->next->next->rollback);
+	ck_assert_str_eq(a->on_errors->class_name, "Limiter");
+	ck_assert_str_eq(a->on_errors->next->class_name, "Other");
 	ck_assert_str_eq(a->vars->value, "hi; \"you\" \\ {}");
 	ck_assert_str_eq(a->vars->next->value, "");
 	ck_assert_str_eq(a->vars->next->next->name, "include");
