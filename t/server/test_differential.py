@@ -51,7 +51,8 @@ function ops.walk(s, options)
 	for k, v in s.kv:list(options) do seen[#seen + 1] = { k, v } end
 	return seen
 end
-function ops.transaction(s, list, raises)
+function ops.park() sleep(0) end
+function ops.transaction_sync(s, list, raises)
 	local seen
 	local ok, result = pcall(s.transactionSync, s, function()
 		seen = run(s, list)
@@ -61,11 +62,24 @@ function ops.transaction(s, list, raises)
 	if not ok and not tostring(result):find "undo" then error(result, 0) end
 	return { ok, seen }
 end
+function ops.transaction(s, list, how, after)
+	local seen, seen_after = nil, JSON.array {}
+	local ok, result = pcall(s.transaction, s, function(txn)
+		seen = run(s, list)
+		if how == "raise" then error("undo", 0) end
+		if how == "rollback" then
+			txn:rollback()
+			seen_after = run(s, after)
+		end
+	end)
+	if not ok and not tostring(result):find "undo" then error(result, 0) end
+	return { ok, seen, seen_after }
+end
 
 function run(s, list)
 	local results = JSON.array {}
 	for i, op in ipairs(list) do
-		local ok, value = pcall(ops[op[1]], s, op[2], op[3])
+		local ok, value = pcall(ops[op[1]], s, op[2], op[3], op[4])
 		if not ok then value = tostring(value) end
 		if value == nil then value = JSON.null end
 		results[i] = { ok, value }
@@ -103,7 +117,9 @@ class Model:
     def empty(self):
         self.keys = {}
         self.db = sqlite3.connect(":memory:", isolation_level=None)
-        self.depth = 0
+        self.depth = 0  # of savepoints
+        self.sync = 0  # those of transactionSync
+        self.commits = None  # a list: what was committed by now, each time the call ended a transaction
 
     def snapshot(self):
         copy = sqlite3.connect(":memory:", isolation_level=None)
@@ -158,22 +174,45 @@ class Model:
     walk = list
 
     def delete_all(self):
+        if self.depth:
+            raise Refused("Cannot call deleteAll() within a transaction")
+        commits = self.commits
         self.empty()
+        self.commits = commits
 
     def sql(self, query, args):
         return [list(row) for row in self.db.execute(query, args)]
 
-    def transaction(self, ops, raises):
+    def savepoint(self, ops, undo):
         keys, name = dict(self.keys), f"s{self.depth}"
         self.db.execute(f"SAVEPOINT {name}")
         self.depth += 1
         seen = self.run(ops)
         self.depth -= 1
-        if raises:
+        if undo:
             self.keys = keys
             self.db.execute(f"ROLLBACK TO {name}")
         self.db.execute(f"RELEASE {name}")
+        return seen
+
+    def transaction_sync(self, ops, raises):
+        self.sync += 1
+        seen = self.savepoint(ops, raises)
+        self.sync -= 1
         return [not raises, seen]
+
+    def park(self):
+        if self.sync:
+            raise Refused("Lua cannot wait inside transactionSync()")
+        if not self.depth and self.commits is not None:
+            self.commits.append(self.snapshot())
+
+    def transaction(self, ops, how, after):
+        self.park()
+        seen = self.savepoint(ops, how != "keep")
+        seen_after = self.run(after) if how == "rollback" else []
+        self.park()
+        return [how != "raise", seen, seen_after]
 
 
 def by_bytes(keys):
@@ -255,9 +294,14 @@ class Dice(random.Random):
         x = self.random()
         if x < 0.40:
             return ["sql", *self.sql()]
-        if x < 0.48 and depth < 3:
-            return ["transaction", self.some_ops(depth + 1), self.random() < 0.5]
-        if x < 0.49 and depth == 0:
+        if x < 0.44 and depth < 3:
+            return ["transaction_sync", self.some_ops(depth + 1), self.random() < 0.5]
+        if x < 0.50 and depth < 3:
+            how = self.choice(["keep", "keep", "raise", "rollback"])
+            return ["transaction", self.some_ops(depth + 1), how, self.some_ops(depth + 1) if how == "rollback" else []]
+        if x < 0.53:
+            return ["park"]
+        if x < 0.54 and (depth == 0 or self.random() < 0.2):
             return ["delete_all"]
         keys = [self.key() for _ in range(self.randrange(1, 7))]
         return self.choice([
@@ -276,7 +320,8 @@ class Dice(random.Random):
 
 
 def count(ops):
-    return sum(1 + (count(op[1]) if op[0] == "transaction" else 0) for op in ops)
+    return sum(1 + sum(count(part) for part in op[1:] if op[0].startswith("transaction") and isinstance(part, list))
+               for op in ops)
 
 
 def told(ops):
@@ -355,7 +400,7 @@ class Pair:
         self.disturb()
 
     def end_badly(self, name, ops, ending):
-        """A handler that raises keeps its writes; one that aborts loses them."""
+        """A handler that raises keeps its writes; one that aborts loses those since it last committed."""
         self.happened[ending + "s"] += 1
         model = self.models[name]
         before = model.snapshot()
@@ -365,13 +410,15 @@ class Pair:
         except CallFailed as e:
             if "on purpose" not in e.message:
                 self.differ(name, ending, e.message, "on purpose")
+        model.commits = [before]
         model.run(ops)
         if ending == "abort":
-            model.restore(before)
+            model.restore(model.commits[-1])
+        model.commits = None
         self.compare(name, DUMP)
 
     def kill_inside(self, name, ops):
-        """All of the call or none of it; all, if it was answered."""
+        """All of the call, or none of it, or what it had committed; all, if it was answered."""
         self.happened["kills inside"] += 1
         model = self.models[name]
         with self.d.raw() as c:
@@ -383,16 +430,19 @@ class Pair:
             except (Closed, OSError):
                 answered = None
         self.back()
-        before = model.snapshot()
+        model.commits = [model.snapshot()]
         expected = model.run(ops)
+        commits, model.commits = model.commits, None
         if answered is not None and not same(answered, expected):
             self.differ(name, "the answer before the kill", answered, expected)
         got, all_of_it = call(self.d, "D", name, "run", DUMP, client=self.client), model.run(DUMP)
         if same(got, all_of_it):
             return
-        model.restore(before)
-        if answered is not None or not same(got, model.run(DUMP)):
-            self.differ(name, "killed inside a call", got, all_of_it)
+        for commit in reversed(commits):
+            model.restore(commit)
+            if answered is None and same(got, model.run(DUMP)):
+                return
+        self.differ(name, "killed inside a call", got, all_of_it)
 
     def disturb(self):
         x = self.dice.random()
