@@ -1,7 +1,7 @@
 /* powercut.c -- pulls the plug before every system call of a scenario, and looks at what is left.
  *
  * The scenario runs once on the real store, over the disk of powercut.h: several
- * databases that are created, changed, emptied, filled again, rolled back,
+ * databases that are created, changed, emptied, filled again, rolled back whole or to a savepoint,
  * put to sleep and woken, in tiny journal segments that close and retire all
  * the time, with a clean stop and a new start in between.  A tenth of the
  * transactions are larger than overlay_max: they spill into side files, are
@@ -29,6 +29,7 @@
 #include "base/str.h"
 #include "store/handle.h"
 #include "store/shard.h"
+#include "store/sql.h"
 #include "store/store.h"
 
 /* In place of the archive's: every second store syncs three files and more with one syncfs(), the others sync each. */
@@ -218,6 +219,31 @@ change(struct db *db)
 	do_sql(db, text);
 }
 
+/* A transaction in a transaction, with another in it or none: what is undone leaves the content as it was. */
+static void
+nest(struct db *db, int depth)
+{
+	char *before, *after;
+	bool keep = dice(5) < 3;
+
+	do_sql(db, "CREATE TABLE IF NOT EXISTS t(k INTEGER PRIMARY KEY, v BLOB)");
+	before = dump(db);
+	check(sql_savepoint(db) == OK);
+	change(db);
+	if (depth < 3 && dice(2))
+		nest(db, depth + 1);
+	check(db_delete_all(db) < 0);
+	if (dice(2))
+		change(db);
+	check(sql_release(db, keep) == OK);
+	after = dump(db);
+	check(keep || strcmp(before, after) == 0);
+	free(before);
+	free(after);
+	if (dice(2))
+		change(db);
+}
+
 static void
 commit(struct db **db, int i)
 {
@@ -253,6 +279,12 @@ one_step(struct shard *s, struct db **db)
 	case 3:
 		check(db_free(&db[i]) == OK);
 		db[i] = wake_up(s, i);
+		break;
+	case 4:
+	case 5:
+		nest(db[i], 0);
+		if (dice(4) == 0)
+			check(db_delete_all(db[i]) == OK);
 		break;
 	default:
 		/* Several on end, so that a side file's pages are written again before they have moved on. */
