@@ -14,7 +14,7 @@
 
 enum { ACCEPT_ROUND = 64, PAUSE_MS = 100, BACKLOG = 4096 };
 
-union address {
+union sock_address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
@@ -36,7 +36,7 @@ at_line(const struct listen_conf *l)
 }
 
 static socklen_t
-address_of(const struct listen_conf *l, union address *a)
+sock_address_of(const struct listen_conf *l, union sock_address *a)
 {
 	memset(a, 0, sizeof *a);
 	if (inet_pton(AF_INET, l->host, &a->v4.sin_addr) == 1) {
@@ -51,7 +51,7 @@ address_of(const struct listen_conf *l, union address *a)
 }
 
 static int
-bound_socket(const union address *a, socklen_t n, bool reuse_port)
+bound_socket(const union sock_address *a, socklen_t n, bool reuse_port)
 {
 	int on = 1, fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -73,7 +73,7 @@ bound_socket(const union address *a, socklen_t n, bool reuse_port)
 
 /* SO_REUSEPORT would let a second server share the port unnoticed, so the first socket asks without it. */
 static bool
-port_is_free(const union address *a, socklen_t n)
+port_is_free(const union sock_address *a, socklen_t n)
 {
 	int fd = bound_socket(a, n, false);
 
@@ -89,8 +89,8 @@ port_is_free(const union address *a, socklen_t n)
 static int
 listener_new(const struct server_conf *s, const struct listen_conf *l, bool shared, bool first, struct list *to)
 {
-	union address a;
-	socklen_t n = address_of(l, &a);
+	union sock_address a;
+	socklen_t n = sock_address_of(l, &a);
 	int fd;
 
 	if (shared && first && !port_is_free(&a, n))
@@ -158,7 +158,7 @@ accept_failed(struct listener *l)
 static bool
 accept_one(struct listener *l)
 {
-	union address peer;
+	union sock_address peer;
 	socklen_t n = sizeof peer;
 	int fd = accept4(h2o_socket_get_fd(l->sock), &peer.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
