@@ -206,13 +206,25 @@ check_file(const char *root, const char *name, struct place at, const char *what
 }
 
 static int
+check_ca(const struct app_conf *app)
+{
+	const char *ca = app->fetch.ca;
+	struct stat st;
+
+	if (!ca || (stat(ca, &st) == 0 && S_ISREG(st.st_mode)))
+		return OK;
+	return place_error(app->at, "fetch_ca \"%s\" of app %s is not a file that can be read; write the path of a file of certificates "
+		"(PEM), relative to where drey is started", ca, app->name);
+}
+
+static int
 check_app_files(const struct app_conf *app)
 {
 	int rc;
 
 	if ((rc = check_folder(app->root, app->root_at, "root")) != OK)
 		return rc;
-	if ((rc = check_file(app->root, app->main, app->main_at, "main")) != OK)
+	if ((rc = check_file(app->root, app->main, app->main_at, "main")) != OK || (rc = check_ca(app)) != OK)
 		return rc;
 	for (struct source_conf *s = app->sources; s; s = s->next)
 		if ((rc = check_file(app->root, s->path, s->at, "source")) != OK)

@@ -103,6 +103,9 @@ int set_on_error(struct parse *, const struct directive *, const struct statemen
 int set_var(struct parse *, const struct directive *, const struct statement *);
 int set_profile(struct parse *, const struct directive *, const struct statement *);
 int set_limit(struct parse *, const struct directive *, const struct statement *);	/* a value whose place is kept */
+/* allow.c */
+int set_fetch_allow(struct parse *, const struct directive *, const struct statement *);
+void print_fetch_allow(struct buf *, int depth, const struct directive *, const void *);
 /* setters_server.c */
 int set_server(struct parse *, const struct directive *, const struct statement *);
 int set_listen(struct parse *, const struct directive *, const struct statement *);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/arena.h"
 #include "base/log.h"
 
@@ -71,6 +72,7 @@ struct limits_conf {
 	uint64_t rpc_message;		/* bytes of encoded arguments or result */
 	uint64_t mailbox;		/* events that may wait for one object */
 	uint64_t async;			/* calls of async() in flight in one VM */
+	uint64_t fetches;		/* requests of one app that are out at the same time */
 	int64_t idle_hibernate_ms;	/* idle this long: the object sleeps */
 	int64_t block_timeout_ms;	/* blockConcurrencyWhile may take this long */
 };
@@ -86,6 +88,23 @@ struct sql_limits_conf {	/* SQLite's own, set on every handle; 0 = SQLite's defa
 	uint64_t like_pattern;		/* bytes of a LIKE or GLOB pattern */
 	uint64_t trigger_depth;
 	uint64_t vdbe_op;		/* instructions of one compiled statement */
+};
+
+enum allow_kind { ALLOW_HOST, ALLOW_NETWORK, ALLOW_ALL, ALLOW_NONE };
+
+struct allow_conf {		/* fetch_allow api.internal 10.0.0.0/8; */
+	enum allow_kind kind;
+	const char *text;	/* as written; the host, or "*.host" */
+	struct network network;
+	struct allow_conf *next;
+};
+
+struct fetch_conf {		/* what leaves the house; see allow.h */
+	struct allow_conf *allow;
+	bool none;		/* not even public addresses, but for what is named */
+	int64_t timeout_ms;	/* from the request's departure to the last byte of its answer */
+	uint64_t body_max;	/* bytes of an answer's body */
+	const char *ca;		/* a file of certificates to trust instead of the system's; NULL: those */
 };
 
 struct app_conf {		/* app counter { ... } */
@@ -105,6 +124,7 @@ struct app_conf {		/* app counter { ... } */
 	struct limits_conf limits;
 	struct sql_limits_conf sql_limits;
 	struct written_conf *written;	/* of both */
+	struct fetch_conf fetch;
 	bool dev_errors;	/* answers carry tracebacks */
 	int64_t chaos_evict_ms;	/* put a random idle object to sleep this often; 0 = never (a test of lost memory) */
 	struct place at;
