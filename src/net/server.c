@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "net/fetch.h"
 #include "net/listen.h"
 
 static const int our_signals[] = { SIGTERM, SIGQUIT, SIGINT, SIGHUP };
@@ -218,6 +219,7 @@ finish(struct server *s, bool started)
 	for (unsigned i = 0; i < s->nthreads; i++)
 		if (s->threads[i].running)
 			thread_join(&s->threads[i]);
+	fetch_free(&s->runtime.outbound);
 	for (unsigned i = 0; i < s->nthreads; i++)
 		thread_discard(&s->threads[i]);
 	if (started && s->options.settings->pid != NULL)
@@ -254,6 +256,7 @@ server_run(const struct server_options *options)
 	for (unsigned i = 0; i < s->nthreads; i++)
 		thread_init(&s->threads[i], s, i);
 	runtime_init(&s->runtime, options->settings, options->store);
+	s->runtime.outbound = fetch_new(options->settings);
 	bool started = start(s) == OK;
 	if (!started) {
 		server_set_error(s, err_text());

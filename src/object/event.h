@@ -28,11 +28,13 @@ struct app;
 struct class;
 struct event;
 struct object;
+struct outgoing;
 struct worker;
 
 enum event_kind {
 	EVENT_FETCH,		/* request -> response */
 	EVENT_CALL,		/* method, args -> result */
+	EVENT_OUTBOUND,		/* request that leaves the house -> response; goes to no object: see outbound.h */
 };
 
 /* Why an event has no result. Slices live in the event's arena, or are constant. */
@@ -57,12 +59,13 @@ struct event {
 	enum event_kind kind;
 	uint64_t request_id;		/* of the outside request it serves; in logs and 5xx answers as 16 hex digits */
 	const struct app *app;
-	const struct class *class;	/* NULL: the app's front module */
+	const struct class *class;	/* NULL: the app's front module, or the outside */
 	struct object_id id;
 	struct str name;		/* the name the id was made from; p NULL: none known */
-	struct message request;		/* EVENT_FETCH */
+	struct message request;		/* EVENT_FETCH, EVENT_OUTBOUND */
 	struct str method, args;	/* EVENT_CALL: codec bytes, one array of arguments */
-	struct message response;	/* result of EVENT_FETCH */
+	struct message response;	/* result of EVENT_FETCH, EVENT_OUTBOUND */
+	struct outgoing *outgoing;	/* EVENT_OUTBOUND: what else it says; in the arena */
 	struct str result;		/* result of EVENT_CALL: codec bytes */
 	bool failed;			/* failure says why */
 	struct failure failure;

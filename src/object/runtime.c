@@ -16,6 +16,7 @@ runtime_init(struct runtime *rt, const struct settings *settings, struct store *
 	must(getrandom(&first, sizeof(first), 0) == sizeof(first));
 	rt->settings = settings;
 	rt->store = store;
+	rt->outbound = NULL;
 	rt->apps = apps_new(settings);
 	rt->nworkers = settings->worker_threads;
 	rt->workers = xcalloc(rt->nworkers, sizeof(*rt->workers));

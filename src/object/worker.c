@@ -80,11 +80,33 @@ post(struct worker *to, struct event *ev)
 		to->wake(to->wake_arg);
 }
 
+/* Its task may have ended while it waited at the gate. */
+static void
+send_out(struct worker *w, struct event *ev)
+{
+	struct outbound *out = w->runtime->outbound;
+
+	if (atomic_load_explicit(&ev->abandoned, memory_order_relaxed))
+		event_fail(ev, "aborted before it left");
+	else if (!out)
+		event_fail(ev, "nobody here carries requests to other servers");
+	else if (admit(w, ev)) {
+		out->ops->send(out, ev);
+		return;
+	}
+	worker_answer(w, ev);
+}
+
 void
 worker_send(struct worker *w, struct event *ev)
 {
-	unsigned owner = id_owner(&ev->id, w->runtime->nworkers);
+	unsigned owner;
 
+	if (ev->kind == EVENT_OUTBOUND) {
+		send_out(w, ev);
+		return;
+	}
+	owner = id_owner(&ev->id, w->runtime->nworkers);
 	must(ev->class && !ev->answering);
 	if (owner == w->index) {
 		accept_event(w, ev);
@@ -107,13 +129,21 @@ worker_answer(struct worker *w, struct event *ev)
 		post(ev->home, ev);
 }
 
+void
+worker_return(struct event *ev)
+{
+	must(ev->kind == EVENT_OUTBOUND && !ev->answering);
+	ev->answering = true;
+	post(ev->home, ev);
+}
+
 /* A transport may run a task that waited for this answer; so it is called from the tick only, and counts as the engine. */
 static void
 hand_over(struct worker *w, struct event *ev)
 {
 	bool was = engine_enter(w, NULL);
 
-	if (!ev->class)
+	if (!ev->class && ev->kind != EVENT_OUTBOUND)
 		w->fronts--;
 	ev->transport->answer(ev);
 	engine_leave(w, NULL, was);
@@ -147,6 +177,11 @@ worker_abandon(struct worker *w, struct event *ev)
 	must(ev->home == w);
 	if (atomic_exchange(&ev->abandoned, true))
 		return;
+	if (ev->kind == EVENT_OUTBOUND) {
+		if (w->runtime->outbound)
+			w->runtime->outbound->ops->look(w->runtime->outbound);
+		return;
+	}
 	if (ev->class && id_owner(&ev->id, w->runtime->nworkers) != w->index)
 		return;
 	if (list_linked(&ev->link) || list_linked(&ev->word.link))

@@ -26,6 +26,7 @@
 #include "base/timers.h"
 #include "object/app.h"
 #include "object/engine.h"
+#include "object/outbound.h"
 #include "object/queue.h"
 #include "object/registry.h"
 #include "store/store.h"
@@ -36,6 +37,7 @@ struct runtime {
 	struct store *store;
 	struct worker **workers;	/* nworkers; all made before the first event */
 	unsigned nworkers;
+	struct outbound *outbound;	/* who carries requests out of the house; NULL: nobody.  Set before the first event */
 	atomic_uint_fast64_t next_request;
 };
 
@@ -82,8 +84,10 @@ void worker_front(struct worker *, struct event *);
 /* Right after worker_front(): was it answered by that call?  Then it goes to its transport now instead of in the tick, while all that
  * belongs to it is warm; nothing it says waits for a commit.  false: it is out. */
 bool worker_front_done(struct worker *, struct event *);
-/* An event for the object ev->class, ev->id, wherever it lives.  Takes. */
+/* An event for the object ev->class, ev->id, wherever it lives, or (EVENT_OUTBOUND) for the outside.  Takes. */
 void worker_send(struct worker *, struct event *);
+/* From the outside: an EVENT_OUTBOUND is answered and goes home.  Takes; any thread. */
+void worker_return(struct event *);
 /* A finished event goes back to its transport, on its home thread.  Takes. */
 void worker_answer(struct worker *, struct event *);
 /* The caller of ev is gone; ev is still out, and comes back.  Marks it; if it runs on this thread its task is told, and if it has not

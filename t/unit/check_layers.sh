@@ -22,7 +22,7 @@ conf    | base                               | -
 store   | base                               | sqlite3.h
 object  | base conf store                    | -
 lua     | base conf store object             | lua.h lauxlib.h lualib.h luajit.h luaconf.h lua-cjson.h
-net     | base conf store object             | h2o.h h2o/ picohttpparser.h wslay/
+net     | base conf store object             | h2o.h h2o/ picohttpparser.h wslay/ curl/
 admin   | base conf store object lua net     | -
 cmd     | base conf store object lua net admin | -
 '
@@ -169,6 +169,8 @@ self_test() {
 	must_find '<luajit-2.1/lua.h> belongs to src/lua' check_includes "$work/tree"
 	plant src/object/x.c '#include <h2o/websocket.h>'
 	must_find '<h2o/websocket.h> belongs to src/net' check_includes "$work/tree"
+	plant src/lua/bind_fetch.c '#include <curl/curl.h>'
+	must_find '<curl/curl.h> belongs to src/net' check_includes "$work/tree"
 	plant src/base/x.c '#include <openssl/sha.h>'
 	must_find 'src/base is libc only' check_includes "$work/tree"
 	plant src/conf/lexer.c '#include "lexer.h"'
