@@ -11,7 +11,7 @@ local api = {
 	"WebSocketPair", "WebSocketRequestResponsePair", "Promise", "Map",
 	"console", "crypto", "fetch", "sleep", "async", "await",
 	"setTimeout", "clearTimeout", "setInterval", "clearInterval",
-	"structuredClone", "AbortController",
+	"structuredClone", "AbortController", "AbortSignal",
 }
 
 -- An app sees no io, no debug, no ffi; of os only the clock.

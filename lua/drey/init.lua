@@ -15,6 +15,7 @@ local Map = native.module "map"
 local JSON = native.module "json"
 local promise = native.module "promise"
 local ctx = native.module "ctx"
+local abort = native.module "abort"
 local Blob = native.module "sql".Blob
 
 local function describe(value)
@@ -65,7 +66,10 @@ local globals = {
 	Map = Map,
 	Blob = Blob,
 	pairs = Map.pairs,
+	AbortController = abort.AbortController,
+	AbortSignal = abort.AbortSignal,
 	console = native.console,
+	fetch = native.module "fetch",
 	sleep = native.time.sleep,
 	Promise = promise.Promise,
 	async = promise.async,

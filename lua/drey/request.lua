@@ -154,6 +154,8 @@ local function parts(input, init, level)
 	return method, url, headers, body
 end
 
+Request.parts = parts	-- for fetch()
+
 local function build(input, init, level)
 	local method, url, headers, body = parts(input, init, level + 1)
 	return setmetatable({ _method = method, _url = url, _headers = headers, _body = body }, Request)

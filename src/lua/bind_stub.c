@@ -5,7 +5,7 @@
  *
  *	l_call, l_fetch: check and encode --> event --> worker_send (front) or object_emit (object)
  *	                                                   |
- *	on_answer, on this thread again  <-----------------+  task_wake
+ *	call.c, on this thread again  <--------------------+  task_wake
  *	answered: push true and the values, or false and the error; stub.lua raises it
  *
  * Arguments are encoded before the event exists: nothing that can raise
@@ -17,9 +17,8 @@
 #include "base/err.h"
 #include "lua/bind_http.h"
 #include "lua/bind_stub.h"
+#include "lua/call.h"
 #include "lua/host.h"
-#include "lua/task.h"
-#include "lua/traceback.h"
 #include "lua/value.h"
 #include "lua/watchdog.h"
 #include "object/worker.h"
@@ -182,42 +181,16 @@ l_check_class(lua_State *L)	/* (id, class index) */
 
 /* ---- calls ---- */
 
-static void
-on_answer(struct event *ev)
-{
-	struct task *t = ev->caller;
-
-	if (!t) {			/* its task has ended without it */
-		event_free(&ev);
-		return;
-	}
-	must(t->call == ev);
-	t->call = NULL;
-	t->answer = ev;
-	task_wake(t);
-}
-
-static const struct transport transport = { on_answer };
-
 static struct event *
 make_event(struct task *t, enum event_kind kind, const struct id_box *to)
 {
-	struct event *ev = event_new(kind, &transport, t, t->vm->worker);
+	struct event *ev = call_new(t, kind);
 
-	ev->request_id = t->event ? t->event->request_id : runtime_request_id(t->vm->worker->runtime);
-	ev->app = t->vm->app;
 	ev->class = to->class;
 	ev->id = to->id;
 	if (to->named)
 		ev->name = arena_str(&ev->arena, (struct str){ to->name, to->n });
 	return ev;
-}
-
-static void
-push_failure(struct task *t, lua_State *to)
-{
-	lua_pushboolean(to, 0);
-	failure_push(to, t->vm->ref[REF_ERROR], &t->answer->failure, t->vm->app->conf->dev_errors);
 }
 
 /* Takes the values of a call's result off its bytes. */
@@ -243,7 +216,7 @@ called(struct task *t, lua_State *to)
 
 	must(t->answer);
 	if (t->answer->failed)
-		push_failure(t, to);
+		call_push_failure(t, to);
 	else
 		n = push_result(to, t->answer->result);
 	event_free(&t->answer);
@@ -257,7 +230,7 @@ fetched(struct task *t, lua_State *to)
 	int n = 2;
 
 	if (t->answer->failed) {
-		push_failure(t, to);
+		call_push_failure(t, to);
 	} else {
 		lua_pushboolean(to, 1);
 		lua_pushinteger(to, m->status);
@@ -270,20 +243,6 @@ fetched(struct task *t, lua_State *to)
 	}
 	event_free(&t->answer);
 	return n;
-}
-
-/* Sends, and parks unless the answer is there already. */
-static int
-send_and_park(lua_State *L, struct task *t, struct event *ev, int (*resume)(struct task *, lua_State *))
-{
-	t->call = ev;
-	if (t->object)
-		object_emit(t->object, ev);
-	else
-		worker_send(t->vm->worker, ev);
-	if (t->answer)
-		return resume(t, L);
-	return task_park(L, t, resume);
 }
 
 static struct id_box *
@@ -359,7 +318,7 @@ l_call(lua_State *L)		/* (stub, method name, arguments ...) */
 	ev = make_event(t, EVENT_CALL, to);
 	ev->method = arena_str(&ev->arena, method);
 	ev->args = arena_str(&ev->arena, buf_slice(&vm->scratch));
-	return send_and_park(L, t, ev, called);
+	return call_await(L, t, ev, called);
 }
 
 /* "https://host:1/p?q#f" into scheme, authority and path, which borrow it. */
@@ -439,7 +398,7 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 		return host_raise(L);
 	}
 	watch_release(t->vm->watch);
-	return send_and_park(L, t, ev, fetched);
+	return call_await(L, t, ev, fetched);
 }
 
 static const luaL_Reg functions[] = {

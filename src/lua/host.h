@@ -42,6 +42,7 @@ void host_log_failure(struct task *, const struct failure *);	/* what the app's 
 void bind_storage(lua_State *);		/* native.storage */
 void bind_sql(lua_State *);		/* native.sql */
 void bind_stub(lua_State *);		/* native.stub: ids, namespaces, calls */
+void bind_fetch(lua_State *);		/* native.fetch: requests to other servers */
 void bind_http(lua_State *);		/* native.http: inbound requests, responses */
 void bind_ctx(lua_State *);		/* native.ctx: blockConcurrencyWhile, waitUntil, abort */
 void bind_promise(lua_State *);		/* native.promise: async and await */

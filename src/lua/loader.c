@@ -83,7 +83,7 @@ l_place(lua_State *L)
 }
 
 static void (*const binds[])(lua_State *) = {
-	bind_json, bind_console, bind_time, bind_http, bind_stub, bind_ctx, bind_promise, bind_storage, bind_sql,
+	bind_json, bind_console, bind_time, bind_fetch, bind_http, bind_stub, bind_ctx, bind_promise, bind_storage, bind_sql,
 	bind_txn
 };
 

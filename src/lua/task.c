@@ -125,6 +125,8 @@ task_unwait(struct task *t)
 {
 	if (t->call) {
 		t->call->caller = NULL;		/* the answer, when it comes, finds nobody */
+		if (t->call->kind == EVENT_OUTBOUND)
+			worker_abandon(t->vm->worker, t->call);
 		t->call = NULL;
 	}
 	if (t->answer)

@@ -85,7 +85,7 @@ function t.native()
 		json = host.json,
 		time = { now = function() return 1795428000123 end, sleep = function() end },
 		console = { log = print },
-		http = {}, stub = {}, ctx = {},
+		http = {}, stub = {}, ctx = {}, fetch = {},
 		storage = { setup = function() end },
 		sql = { setup = function() end },
 	}

@@ -1,0 +1,54 @@
+/* call.c -- a task's event goes out, its answer wakes it. */
+#include "lua/call.h"
+
+#include "base/err.h"
+#include "lua/traceback.h"
+#include "object/worker.h"
+
+static void
+on_answer(struct event *ev)
+{
+	struct task *t = ev->caller;
+
+	if (!t) {			/* its task has ended without it */
+		event_free(&ev);
+		return;
+	}
+	must(t->call == ev);
+	t->call = NULL;
+	t->answer = ev;
+	task_wake(t);
+}
+
+static const struct transport transport = { on_answer };
+
+struct event *
+call_new(struct task *t, enum event_kind kind)
+{
+	struct event *ev = event_new(kind, &transport, t, t->vm->worker);
+
+	ev->request_id = t->event ? t->event->request_id : runtime_request_id(t->vm->worker->runtime);
+	ev->app = t->vm->app;
+	return ev;
+}
+
+int
+call_await(lua_State *L, struct task *t, struct event *ev, int (*resume)(struct task *, lua_State *))
+{
+	t->call = ev;
+	if (t->object)
+		object_emit(t->object, ev);
+	else
+		worker_send(t->vm->worker, ev);
+	if (t->answer)
+		return resume(t, L);
+	return task_park(L, t, resume);
+}
+
+int
+call_push_failure(struct task *t, lua_State *to)
+{
+	lua_pushboolean(to, 0);
+	failure_push(to, t->vm->ref[REF_ERROR], &t->answer->failure, t->vm->app->conf->dev_errors);
+	return 2;
+}
