@@ -2,8 +2,10 @@
  *
  * The first byte chooses: even, the bytes are a segment file as they are; odd,
  * they are the bodies of records, which get good lengths and checksums, so
- * that what lies behind the checksum is reached too.  Both go through recover() on
- * a directory in memory.
+ * that what lies behind the checksum is reached too.  Some of these have their
+ * pages in a side file of four pages: as the bytes say, or in runs with good
+ * sums, so that they are read and applied.  All go through recover() on a
+ * directory in memory.
  *
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc t/fuzz/fuzz_journal.c \
  *		src/store/[a-z]*.c src/base/[a-z]*.c -lsqlite3 -lpthread -lm -o fuzz_journal
@@ -22,6 +24,7 @@
 #include "store/paths.h"
 #include "store/record.h"
 #include "store/recover.h"
+#include "store/spill.h"
 
 static char dir[256], journal_dir[300];
 
@@ -60,6 +63,48 @@ save(const struct buf *b)
 	close(fd);
 }
 
+enum { SIDE = 1, SIDE_PAGES = 4 };
+
+static void
+side_page(unsigned char page[PAGE_BYTES], uint32_t pgno)
+{
+	memset(page, pgno < SIDE_PAGES ? (int)pgno + 1 : 0, PAGE_BYTES);
+}
+
+static void
+make_side(void)
+{
+	unsigned char page[PAGE_BYTES];
+	char path[SPILL_PATH];
+	int fd;
+
+	spill_path(path, journal_dir, SIDE);
+	if ((fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600)) < 0)
+		return;
+	for (uint32_t i = 0; i < SIDE_PAGES; i++) {
+		side_page(page, i);
+		must(write(fd, page, sizeof page) == sizeof page);
+	}
+	close(fd);
+}
+
+/* A byte per run: where it begins, how long it is; sums as they should be. */
+static void
+add_runs(struct buf *b, struct str bytes)
+{
+	for (size_t i = 0; i < bytes.n; i++) {
+		uint32_t first = (unsigned char)bytes.p[i] % 8, n = (unsigned char)bytes.p[i] / 8 % 8;
+		unsigned char page[PAGE_BYTES];
+		uint64_t sums[8];
+
+		for (uint32_t k = 0; k < n; k++) {
+			side_page(page, first + k);
+			sums[k] = spill_sum(page, SIDE, first + k);
+		}
+		spill_put_run(b, first, n, sums);
+	}
+}
+
 /* One record: keep, size, app, class and id made up, the bytes as its pieces. */
 static void
 wrap(struct buf *out, struct str bytes, uint64_t commit)
@@ -70,8 +115,14 @@ wrap(struct buf *out, struct str bytes, uint64_t commit)
 	struct buf b = { 0 };
 	uint64_t body;
 
+	if (keep & 0x40)
+		r.side = keep & 0x20 ? SIDE + 1 : SIDE;		/* the other one is not there */
+	if (r.side)
+		make_side();
 	record_begin(&b, &r);
-	if (bytes.n > 2)
+	if (bytes.n > 2 && r.side && keep & 0x80)
+		add_runs(&b, str_n(bytes.p + 2, bytes.n - 2));
+	else if (bytes.n > 2)
 		buf_add(&b, bytes.p + 2, bytes.n - 2);
 	record_end(&b, &body);
 	record_stamp(b.p, body, 1, commit);
