@@ -476,6 +476,9 @@ journal_retire(struct journal *j, uint64_t upto)
 
 	spare_path(j, spare, sizeof spare);
 	while ((segment = journal_oldest(j, upto, &keep))) {
+		/* Databases are closed without their pages after a failure: the journal is where these are. */
+		if (failure_is(j->failure))
+			return failure_err(j->failure);
 		journal_path(path, sizeof path, j->dir, segment);
 		/* One giant transaction must not make every later segment as large. */
 		keep = keep && stat(path, &st) == 0 && (uint64_t)st.st_size <= j->segment_max;

@@ -60,7 +60,7 @@ int journal_wait(struct journal *, uint64_t commit);	/* kicks; blocks; ERR_STORE
 void journal_wake(struct journal *);			/* the failure is set: lets go of all who wait */
 
 uint64_t journal_closed(struct journal *, uint64_t *last_commit);	/* newest closed segment not yet retired, 0 none; its last commit */
-int journal_retire(struct journal *, uint64_t upto);	/* checkpoint thread only; failure_set() on error */
+int journal_retire(struct journal *, uint64_t upto);	/* checkpoint thread only; nothing after a failure; failure_set() on error */
 
 struct journal_stats { uint64_t commits, syncs, bytes, segments; };
 void journal_stats(struct journal *, struct journal_stats *);

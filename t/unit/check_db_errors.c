@@ -1,7 +1,7 @@
 /* check_db_errors.c -- what goes wrong with one object's database, and how far it reaches.
  *
  * fdatasync() and fsync() below stand in for libc's, so that a test can make
- * them fail.
+ * them fail or wait.
  */
 #include "scratch_sql.h"
 
@@ -14,11 +14,25 @@
 #include "base/log.h"
 
 static atomic_bool syncs_fail;
+static atomic_bool files_wait, file_waits;	/* syncs of what is not the journal; one does */
 static atomic_int woken;
+
+static bool
+is_journal(int fd)
+{
+	char link[64], path[600] = "";
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	return readlink(link, path, sizeof path - 1) > 0 && strstr(path, "/journal");
+}
 
 static int
 sync_or_fail(long number, int fd)
 {
+	while (atomic_load(&files_wait) && !is_journal(fd)) {
+		atomic_store(&file_waits, true);
+		usleep(100);
+	}
 	if (atomic_load(&syncs_fail)) {
 		errno = EIO;
 		return -1;
@@ -165,6 +179,47 @@ START_TEST(after_a_failed_sync_nothing_is_acknowledged)
 }
 END_TEST
 
+/* The checkpointer is held up in one round while the journal fails and the shards go; in the next there is nobody left to ask. */
+START_TEST(after_a_failure_no_segment_is_retired)
+{
+	struct scratch s;
+	struct db *db;
+
+	scratch_begin(&s);
+	log_open("/dev/null", LOG_ERROR);
+	db = scratch_db(&s, 1);
+	atomic_store(&files_wait, true);
+	do_sql(db, "CREATE TABLE t(x)");
+	for (int i = 0; i < 20000 && !atomic_load(&file_waits); i++) {
+		do_sql(db, "DELETE FROM t; INSERT INTO t VALUES(randomblob(300000))");
+		ck_assert_int_eq(shard_wait(s.shard, commit(db)), OK);
+		shard_tick(s.shard);
+		usleep(500);
+	}
+	ck_assert(atomic_load(&file_waits));
+	for (int i = 0; i < 8; i++) {			/* segments that close meanwhile */
+		do_sql(db, i == 0 ? "CREATE TABLE early(x); INSERT INTO early VALUES(randomblob(50000))" :
+			"DELETE FROM t; INSERT INTO t VALUES(randomblob(300000))");
+		ck_assert_int_eq(shard_wait(s.shard, commit(db)), OK);
+	}
+	atomic_store(&syncs_fail, true);
+	do_sql(db, "CREATE TABLE lost(x)");
+	ck_assert_int_eq(shard_wait(s.shard, commit(db)), ERR_STORE);
+	ck_assert_int_eq(db_free(&db), ERR_STORE);
+	shard_free(&s.shard);
+	atomic_store(&syncs_fail, false);
+	atomic_store(&files_wait, false);
+	ck_assert_int_eq(store_close(&s.store), ERR_IO);
+
+	scratch_open(&s);
+	db = scratch_db(&s, 1);
+	ck_assert_int_eq(ask(db, "SELECT sum(length(x)) FROM early"), 50000);
+	ck_assert_int_eq(ask(db, "SELECT sum(length(x)) FROM t"), 300000);
+	db_free(&db);
+	scratch_end(&s);
+}
+END_TEST
+
 START_TEST(a_second_owner_is_told_who_is_the_first)
 {
 	struct scratch s;
@@ -261,6 +316,7 @@ main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, a_damaged_file_breaks_its_object_and_is_set_aside);
 	tcase_add_test(t, after_a_failed_sync_nothing_is_acknowledged);
+	tcase_add_test(t, after_a_failure_no_segment_is_retired);
 	tcase_add_test(t, a_second_owner_is_told_who_is_the_first);
 	tcase_add_test(t, running_out_of_descriptors_is_survived);
 	tcase_add_test(t, a_violated_deferred_constraint_undoes_the_transaction);
