@@ -55,31 +55,35 @@ quarantine_missing(const char *path)
 		"(sqlite3 %s .recover | sqlite3 mended) and moved to %s, or removed to start empty", aside, aside, path);
 }
 
-/* How long its pages are, by its own header.  0: it is no database. */
-static unsigned
+/* How long its pages are, by its own header.  0: it is no database; ERR_IO: who knows. */
+static int
 page_bytes(const char *path)
 {
 	unsigned char head[HEADER];
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t n = fd >= 0 ? disk_read(fd, head, sizeof head, 0) : 0;
-	unsigned size;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), size;
+	ssize_t n;
 
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return err_set(ERR_IO, "open %s: %s", path, strerror(errno));
+	n = disk_read(fd, head, sizeof head, 0);
+	close(fd);
+	if (n < 0)
+		return err_set(ERR_IO, "read %s: %s", path, strerror(errno));
 	if (n < HEADER || memcmp(head, "SQLite format 3", 16) != 0)
 		return 0;
-	size = (unsigned)head[16] << 8 | head[17];
+	size = head[16] << 8 | head[17];
 	return size == 1 ? 65536 : size;
 }
 
 int
 quarantine_odd(const char *path, const struct stat *st)
 {
-	unsigned page;
+	int page;
 
 	if (!S_ISREG(st->st_mode))
 		return err_set(ERR_STORE, "%s should be an object's database, but it is not a file: move it away", path);
-	page = page_bytes(path);
+	if ((page = page_bytes(path)) < 0)
+		return page;
 	if (page >= LEAST_PAGE && st->st_size > 0 && st->st_size % page == 0)
 		return OK;
 	return err_set(ERR_CORRUPT, "a file of %lld bytes is no database: a piece is missing", (long long)st->st_size);
