@@ -178,8 +178,8 @@ db_fail(struct db *db, int rc)
 		snprintf(where, sizeof where, " at offset %d", offset);
 	if (detail)
 		snprintf(extra, sizeof extra, " (extended: %s)", detail);
-	if (extended == SQLITE_IOERR_READ && err_code() == ERR_IO)
-		snprintf(file, sizeof file, ": %s", err_text());	/* capture.c's */
+	if (code == SQLITE_IOERR && extended != SQLITE_IOERR_NOMEM && err_code() == ERR_IO)
+		snprintf(file, sizeof file, ": %s", err_text());	/* of whoever is below vfs.c */
 	guard_name_limit(db, code, message, &limit);
 	if (code != SQLITE_FULL || !storage_full(db))
 		err_set(ERR_STORE, "%s%s: %s%s%s%s", message, where, sql_code_name(code), extra, file, limit.n ? limit.p : "");

@@ -117,7 +117,7 @@ spill_open(struct spill *s, struct shard *shard)
 	struct store *st = shard->store;
 	char path[SPILL_PATH];
 
-	*s = (struct spill){ .number = 1 + atomic_fetch_add(&st->side_number, 1) };
+	*s = (struct spill){ .dir = st->journal_dir, .number = 1 + atomic_fetch_add(&st->side_number, 1) };
 	spill_path(path, st->journal_dir, s->number);
 	s->fd = files_try_open(&shard->files, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW);
 	files_refill(&shard->files);
@@ -146,10 +146,16 @@ spill_pace(struct spill *s, uint64_t from, uint64_t end)
 int
 spill_write(struct spill *s, struct page **v, uint32_t n)
 {
+	char path[SPILL_PATH];
+
 	if (n == 0)
 		return OK;
-	if (pages_write(v, n, s->fd) != 0)
-		return err_set(ERR_IO, "write a large transaction's pages beside the journal: %s", strerror(errno));
+	if (pages_write(v, n, s->fd) != 0) {
+		int error = errno;
+
+		spill_path(path, s->dir, s->number);
+		return err_set(ERR_IO, "write a large transaction's pages to %s: %s", path, strerror(error));
+	}
 	for (uint32_t i = 0; i < n; i++)
 		spill_put(s, v[i]->pgno, spill_sum(v[i]->data, s->number, v[i]->pgno));
 	spill_pace(s, (uint64_t)v[0]->pgno * PAGE_BYTES, ((uint64_t)v[n - 1]->pgno + 1) * PAGE_BYTES);
@@ -171,10 +177,13 @@ int
 spill_read(const struct spill *s, uint32_t pgno, unsigned from, unsigned n, void *to)
 {
 	ssize_t got = disk_read(s->fd, to, n, (off_t)pgno * PAGE_BYTES + from);
+	int error = errno;
+	char path[SPILL_PATH];
 
 	if (got == (ssize_t)n)
 		return OK;
-	return err_set(ERR_IO, "read page %u of side file %" PRIx64 ": %s", pgno, s->number, got < 0 ? strerror(errno) : "it is cut short");
+	spill_path(path, s->dir, s->number);
+	return err_set(ERR_IO, "read page %u of %s: %s", pgno, path, got < 0 ? strerror(error) : "it is cut short");
 }
 
 void

@@ -39,6 +39,7 @@ struct store;
 struct spill {
 	bool open;
 	int fd;
+	const char *dir;	/* it is in; borrowed */
 	uint64_t number;	/* of the file */
 	uint64_t since;		/* once committed: the segment that names it */
 	uint32_t n;		/* pages in it */

@@ -61,13 +61,16 @@ static int
 ask_indexes(struct db *db, sqlite3 *h, const char *table)
 {
 	struct sql_count *count = &sql_cache_of(db)->count;
-	int n = -1;
+	int n = -1, rc = SQLITE_OK;
 
 	db_parts(db)->trusted = true;
 	if (!count->ask)
-		sqlite3_prepare_v3(h, "SELECT count(*) FROM pragma_index_list(?1)", -1, SQLITE_PREPARE_PERSISTENT, &count->ask, NULL);
-	if (count->ask && sqlite3_bind_text(count->ask, 1, table, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(count->ask) == SQLITE_ROW)
+		rc = sqlite3_prepare_v3(h, "SELECT count(*) FROM pragma_index_list(?1)", -1, SQLITE_PREPARE_PERSISTENT, &count->ask, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_bind_text(count->ask, 1, table, -1, SQLITE_STATIC)) == SQLITE_OK &&
+	    (rc = sqlite3_step(count->ask)) == SQLITE_ROW)
 		n = sqlite3_column_int(count->ask, 0);
+	else
+		db_fail(db, rc);	/* out of memory: the transaction may be lost, and the next call says so */
 	sqlite3_reset(count->ask);
 	db_parts(db)->trusted = false;
 	return n;

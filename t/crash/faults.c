@@ -515,8 +515,8 @@ static void
 commit(int i)
 {
 	uint64_t number = 0;
-	bool dirty = db_dirty(db[i]);
-	char *then = dirty ? dump(db[i]) : NULL;
+	/* It may have broken unnoticed, while indexes were counted: then the commit says so. */
+	char *then = db_dirty(db[i]) && !db_broken(db[i]) ? dump(db[i]) : NULL;
 
 	if (db_commit(db[i], &number) == OK) {
 		if (number)
@@ -524,7 +524,7 @@ commit(int i)
 		return;
 	}
 	trouble(i);
-	if (over && dirty)		/* it may have reached the journal all the same */
+	if (over && then)		/* it may have reached the journal all the same */
 		record(commits + 1, i, then);
 }
 
