@@ -1,7 +1,7 @@
 /* fuzz_sql.c -- any SQL text: whatever it does, it does not reach what is not the app's.
  *
- * After each text the planted key is as it was, no other reserved name and no
- * temporary table exists, the transaction is where db.c believes it is, and
+ * After each text the planted key is as it was, no other reserved name, no foreign
+ * key to one and no temporary table exists, the transaction is where db.c believes it is, and
  * the journal mode is ours.  The first byte says how many parameters are bound and
  * whether a savepoint is around it; the rest is SQL.
  *
@@ -169,8 +169,10 @@ check(struct db *db)
 	must(ask(db, "SELECT count(*) FROM _cf_KV") == 1);
 	must(ask(db, "SELECT count(*) FROM sqlite_master WHERE lower(substr(name, 1, 4)) = '_cf_'") == 1);
 	must(ask(db, "SELECT count(*) FROM sqlite_temp_master") == 0);
+	must(ask(db, "SELECT count(*) FROM sqlite_master AS m, pragma_foreign_key_list(m.name) AS f "
+	    "WHERE m.type = 'table' AND lower(substr(f.\"table\", 1, 4)) = '_cf_'") == 0);
 	must(ask(db, "SELECT count(*) FROM pragma_database_list WHERE name NOT IN ('main', 'temp')") == 0);
-	must(ask(db, "SELECT journal_mode = 'truncate' FROM pragma_journal_mode") == 1);
+	must(ask(db, "SELECT journal_mode = 'memory' FROM pragma_journal_mode") == 1);
 }
 
 int
