@@ -1,4 +1,4 @@
-"""SQL beyond the basics: rows B4-18 to B4-21, B4-23 to B4-25, B4-39."""
+"""SQL beyond the basics: rows B4-18 to B4-21, B4-23 to B4-25, B4-31, B4-39."""
 
 import pytest
 
@@ -62,6 +62,20 @@ def test_B4_18_a_yield_ends_the_transaction_so_it_is_where_a_violation_is_told(l
     with refused(VIOLATED):
         lua("sql:exec 'INSERT INTO c VALUES (9)' sleep(1) sql:exec 'INSERT INTO p VALUES (9)'")
     assert lua("return sql:exec('SELECT count(*) AS n FROM c'):one().n") == 0
+
+
+def test_B4_31_foreign_keys_are_switched_where_nothing_was_written(lua):
+    lua(PARENT.format(""))
+    now = "sql:exec('PRAGMA foreign_keys'):one().foreign_keys"
+    assert lua(f"sql:exec 'PRAGMA foreign_keys = off' sql:exec 'INSERT INTO c VALUES (9)' return {now}") == 0
+    # Not in a transaction; and it lasts as long as the object is awake.
+    assert lua(f"s:put('k', 1) sql:exec 'PRAGMA foreign_keys = on' return {now}") == 0
+    assert lua("return sql:exec('PRAGMA foreign_key_check'):toArray()") == [{"table": "c", "rowid": 1, "fkid": 0, "parent": "p"}]
+    lua.server.kill9()
+    lua.server.start()
+    assert lua(f"return {now}") == 1
+    with refused("FOREIGN KEY constraint failed"):
+        lua("sql:exec 'INSERT INTO c VALUES (8)'")
 
 
 # -- B4-19
