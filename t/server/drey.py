@@ -207,6 +207,7 @@ class Drey:
             shims.insert(0, library_of(BINARY, "libasan"))
         if shims:
             e["LD_PRELOAD"] = " ".join(shims)
+        e["DREY_FAULTS"] = os.path.join(self.home, "faults")
         e.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_stack_use_after_return=0")
         e.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         e.setdefault("LSAN_OPTIONS", f"print_suppressions=0:suppressions={TOP}/t/server/lsan.supp")
@@ -225,6 +226,13 @@ class Drey:
         if ready:
             self.wait_ready(within)
         return self
+
+    def faults(self, *rules):
+        """With preload=["fault"]: what fails from now on, one rule each; see t/crash/fault.c.  None: all is well again."""
+        path = os.path.join(self.home, "faults")
+        with open(path + ".new", "w", encoding="ascii") as f:
+            f.write("".join(rule + "\n" for rule in rules))
+        os.rename(path + ".new", path)
 
     def wait_ready(self, within=15):
         deadline = time.monotonic() + within * SLOW

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from drey import eventually
 from http_raw import Closed
 from kit import KIT, call, export, refused
 
@@ -102,12 +103,13 @@ def test_B4_10_an_error_waits_too_and_an_outgoing_call_leaves_after_the_write(dr
 
 
 def test_B4_10_a_failed_sync_is_an_error_never_a_false_success(drey):
-    d = drey(GATES, bindings=BOTH, preload=["fail_sync"], env={"DREY_FAIL_SYNC_AFTER": "1000000"})
+    d = drey(GATES, bindings=BOTH, preload=["fault"])
     acknowledged = int(d.get("/put").text)
     d.stop()
     statuses = []
     for after in range(0, 8):
-        d.start(env={"DREY_FAIL_SYNC_AFTER": str(after)}, ready=False)
+        d.faults(f"sync - EIO {after}")
+        d.start(ready=False)
         process = d.process
         try:
             d.wait_ready()
@@ -124,7 +126,8 @@ def test_B4_10_a_failed_sync_is_an_error_never_a_false_success(drey):
         d.process = None
         assert "fdatasync" in d.log() or "fsync" in d.log()
     assert 500 in statuses or 503 in statuses, statuses
-    d.start(env={"DREY_FAIL_SYNC_AFTER": "1000000"})
+    d.faults()
+    d.start()
     found = int(d.get("/get").text)
     assert found >= acknowledged, "an acknowledged write is missing"
 
@@ -155,7 +158,8 @@ def test_B4_12_writes_without_a_yield_between_are_one(drey):
 
         t = threading.Thread(target=hammer)
         t.start()
-        time.sleep(0.05 + 0.03 * turn)  # to die at another moment each turn
+        eventually(lambda: last[0], what="a first write")
+        time.sleep(0.03 * turn)  # to die at another moment each turn
         d.kill9()
         stop.set()
         t.join()

@@ -108,10 +108,11 @@ def test_B4_09_two_syncs_share_one_commit(drey):
 
 
 def test_B4_09_sync_never_returns_when_the_disk_fails(drey):
-    d = drey(DISK, bindings={"D": "D"}, preload=["fail_sync"], env={"DREY_FAIL_SYNC_AFTER": "1000000"})
+    d = drey(DISK, bindings={"D": "D"}, preload=["fault"])
     assert call(d, "D", "a", "get", "k") is None
     d.stop()
-    d.start(env={"DREY_FAIL_SYNC_AFTER": "2"}, ready=False)
+    d.faults("sync - EIO 2")
+    d.start(ready=False)
     process, answers = d.process, []
     try:
         d.wait_ready()
@@ -122,7 +123,8 @@ def test_B4_09_sync_never_returns_when_the_disk_fails(drey):
     assert process.wait(15) > 0
     d.process = None
     assert len(answers) < 10
-    d.start(env={"DREY_FAIL_SYNC_AFTER": "1000000"})
+    d.faults()
+    d.start()
     assert (call(d, "D", "a", "get", "k") or 0) >= len(answers)
 
 

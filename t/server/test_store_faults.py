@@ -54,20 +54,12 @@ APP = KIT + OBJECTS + export("T")
 
 
 def server(drey, rules=None, **kw):
-    """With rules: the shim is loaded, and d.rule(...) says what fails from now on."""
+    """With rules: the shim is loaded, and d.faults(...) says what fails from now on."""
     kw.setdefault("limits", {"idle_hibernate": "50ms"})
     if rules is not None:
         kw["preload"] = ["fault"]
     d = drey(APP, bindings={"T": "T"}, start=False, **kw)
-    d.env["DREY_FAULTS"] = os.path.join(d.home, "faults")
-
-    def rule(*lines):
-        with open(d.env["DREY_FAULTS"] + ".new", "w", encoding="ascii") as f:
-            f.write("".join(line + "\n" for line in lines))
-        os.rename(d.env["DREY_FAULTS"] + ".new", d.env["DREY_FAULTS"])
-
-    d.rule = rule
-    rule(*(rules or ()))
+    d.faults(*(rules or ()))
     return d.start()
 
 
@@ -237,13 +229,13 @@ def test_a_file_that_cannot_be_read_breaks_its_object_caught_or_not(drey, rule, 
     d = server(drey, rules=[])
     _, path = made(d, "bad")
     part = os.path.basename(path)
-    d.rule(rule.replace(".sqlite", part))
+    d.faults(rule.replace(".sqlite", part))
     for method, args in (("count", ()), ("careful", ("count",)), ("careful", ("put", 1))):
         with refused("disk I/O error.*SQLITE_IOERR.*" + words):
             call(d, "T", "bad", method, *args)
     eventually(lambda: len(said(d, r" error the database of app/T/bad \(\S+\) broke, the object is reset: disk I/O error")) == 3)
     made(d, "good")
-    d.rule()
+    d.faults()
     assert call(d, "T", "bad", "get") == 7 and call(d, "T", "bad", "count") == 200
     assert os.path.exists(path)
 
@@ -336,7 +328,7 @@ def test_an_almost_full_disk_refuses_writes_early_and_serves_reads(drey):
     for name in ("a", "b", "other"):
         call(d, "T", name, "put", 7)
     call(d, "T", "a", "fill", 50)
-    d.rule("statvfs - 50000000")
+    d.faults("statvfs - 50000000")
     line = next(n for n, text in enumerate(d.conf().splitlines(), 1) if "min_free" in text)
     what = (r"^[^:]*worker.lua:\d+: the disk is almost full: " + re.escape(d.data) + r" has 47\.7 MB free, less than 100\.0 MB "
             r"\(min_free, " + re.escape(d.conf_path) + f":{line}" + r"\) and \d\.\d MB for pages that are not in their files yet\. "
@@ -351,9 +343,9 @@ def test_an_almost_full_disk_refuses_writes_early_and_serves_reads(drey):
     assert call(d, "T", "a", "life") == life, "the object does not break"
     assert call(d, "T", "b", "wipe") == "wiped"
     assert call(d, "T", "b", "get") is None
-    d.rule("statvfs - 104000000")
+    d.faults("statvfs - 104000000")
     refused_now(d, "almost full")
-    d.rule(FREE)
+    d.faults(FREE)
     eventually(lambda: call(d, "T", "a", "careful", "put", 9) == 9, what="writes again")
     assert len(said(d, " error the disk is almost full: .* has 47.7 MB free, less than 100.0 MB .min_free, ")) == 1
     assert len(said(d, " warn the disk has room again: .* has 953.7 MB free: writes go on")) == 1
@@ -374,14 +366,14 @@ def test_a_full_disk_makes_writes_wait_and_when_room_comes_nothing_is_lost(drey)
     for name in ("a", "b", "other"):
         call(d, "T", name, "put", 7)
     call(d, "T", "b", "fill", 10)
-    d.rule(FREE, "zeros journal/ ENOSPC")
+    d.faults(FREE, "zeros journal/ ENOSPC")
     waits = background(d, "a", "fill", 300)
     d.wait_log("error the disk is full: the journal of .* finds no room .No space left on device.: writes are refused, reads go on")
     refused_now(d, "the disk is full: the journal of " + re.escape(d.data) + " finds no room. Nothing was written")
     for _ in range(5):
         assert call(d, "T", "b", "get") == 7 and call(d, "T", "b", "count") == 10
     assert waits.is_alive() and waits.got is None, "acknowledged before it was on disk"
-    d.rule(FREE)
+    d.faults(FREE)
     waits.join(10)
     assert waits.got == 300
     eventually(lambda: call(d, "T", "b", "careful", "put", 8) == 8)
@@ -399,12 +391,12 @@ def test_without_room_the_server_stops_and_has_acknowledged_nothing_it_loses(dre
     for name in ("a", "b"):
         call(d, "T", name, "put", 7)
         call(d, "T", name, "fill", 10)
-    d.rule(FREE, rule)
+    d.faults(FREE, rule)
     callers = [background(d, name, "fill", 300) for name in ("a", "b")]
     assert d.ended() == 3
     for c in callers:
         c.join(10)
-    d.rule(FREE)
+    d.faults(FREE)
     assert re.search("the store has failed and acknowledges nothing from here on: write .*: (No space left|Input/output)", d.log())
     assert bool(said(d, " error the disk is full: ")) == waits
     d.start()
