@@ -61,17 +61,13 @@ local function finish(txn, ok, ...)
 	return ...
 end
 
-local function same(...)
-	return ...
-end
-
 -- storage:transaction(fn): calls fn(txn) and returns what it returns; an error in it undoes its writes and goes on.
 function store.transaction(storage, fn)
 	if type(fn) ~= "function" then
 		error("storage:transaction(fn): fn is the function that reads and writes, called with txn; not a " .. type(fn), 2)
 	end
 	local txn = setmetatable({ _number = settle(txns.begin(storage)), _serial = storage._serial }, Txn)
-	return finish(txn, xpcall(fn, same, txn))
+	return finish(txn, xpcall(fn, txns.trace, txn))
 end
 
 return {}

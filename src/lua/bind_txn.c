@@ -32,6 +32,8 @@ begun(struct task *t, lua_State *to)
 	struct object *o = t->object;
 	uint64_t id;
 
+	if (!o->transaction)
+		t->raised = NULL;
 	if (object_begin(o, &id) == OK) {
 		lua_pushboolean(to, 1);
 		lua_pushnumber(to, (lua_Number)id);
@@ -114,11 +116,13 @@ l_transactionSync(lua_State *L)
 	if (!lua_isfunction(L, 2))
 		return stored_refuse(L, "transactionSync(fn): fn is the function that reads and writes; what it returns is returned");
 	lua_settop(L, 2);
+	lua_pushcfunction(L, task_trace);
+	lua_insert(L, 2);
 	object_relax(o);		/* to begin is not to write: what fn writes decides */
 	relaxed = o->relaxed;
 	if (sql_savepoint(o->db) < 0)
 		return stored_fail(L, o);
-	if (lua_pcall(L, 0, LUA_MULTRET, 0) != 0) {
+	if (lua_pcall(L, 0, LUA_MULTRET, 2) != 0) {
 		sql_release(o->db, false);
 		o->relaxed = relaxed;	/* what fn wrote is undone, and what it wanted with it */
 		explain_wait(L);
@@ -126,11 +130,11 @@ l_transactionSync(lua_State *L)
 	}
 	if (sql_release(o->db, true) < 0)
 		return stored_fail(L, o);
-	return lua_gettop(L) - 1;
+	return lua_gettop(L) - 2;
 }
 
 static const luaL_Reg parts[] = {
-	{ "begin", l_begin }, { "within", l_within }, { "undo", l_undo }, { "finish", l_finish }, { NULL, NULL }
+	{ "begin", l_begin }, { "within", l_within }, { "undo", l_undo }, { "finish", l_finish }, { "trace", task_trace }, { NULL, NULL }
 };
 
 void

@@ -45,10 +45,13 @@ static void
 take_error(struct task *t, int status, struct arena *a, struct failure *f)
 {
 	lua_State *L = t->vm->L;
+	struct str traceback;
 
 	lua_checkstack(L, 8);
 	lua_xmove(t->co, L, 1);
 	failure_from_lua(L, -1, t->co, a, f);
+	if (!f->remote && task_raised(t, lua_topointer(L, -1), &traceback))
+		f->traceback = arena_str(a, traceback);
 	lua_pop(L, 1);
 	if (status == LUA_ERRMEM) {
 		struct place at = settings_limit_at(t->vm->app->conf, "memory");

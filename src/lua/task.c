@@ -153,6 +153,8 @@ task_release(struct task *t, bool reusable)
 	t->event = NULL;
 	t->object = NULL;
 	t->waiter.section = 0;
+	t->raised = NULL;
+	buf_fini(&t->raised_at);
 	http_unkeep(&t->kept);
 	t->generation++;
 	list_del(&t->link);
@@ -196,6 +198,7 @@ tasks_fini(struct vm *vm)
 		if (vm->tasks[i]->answer)
 			event_free(&vm->tasks[i]->answer);
 		http_unkeep(&vm->tasks[i]->kept);
+		buf_fini(&vm->tasks[i]->raised_at);
 		if (vm->worker) {
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->sleep);
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->limit);
@@ -320,6 +323,34 @@ task_interrupt(struct task *t)
 	if (call)
 		worker_abandon(worker, call);
 	task_run(t, 2);
+}
+
+/* ---- errors that are raised again ---- */
+
+int
+task_trace(lua_State *L)
+{
+	struct task *t = vm_of(L)->current;
+	const void *error = lua_topointer(L, 1);
+	struct str message = { 0 };
+
+	if (!t || !error || error == t->raised)	/* or again, on its way out of the transaction around */
+		return 1;
+	if (lua_type(L, 1) == LUA_TSTRING)
+		message.p = lua_tolstring(L, 1, &message.n);
+	t->raised = error;
+	buf_clear(&t->raised_at);
+	traceback_add(L, 1, message, &t->raised_at);
+	return 1;
+}
+
+bool
+task_raised(const struct task *t, const void *error, struct str *traceback)
+{
+	if (!error || error != t->raised || t->raised_at.n == 0)
+		return false;
+	*traceback = (struct str){ t->raised_at.p + 1, t->raised_at.n - 1 };	/* without its first line feed */
+	return true;
 }
 
 /* ---- the input gate ---- */

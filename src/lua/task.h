@@ -45,6 +45,8 @@ struct task {
 	struct word synced;		/* of storage:sync() */
 	struct timer limit;		/* runs while it holds the input gate: blockConcurrencyWhile, transaction */
 	struct kept *kept;		/* the request that waitUntil work may read after its event: see bind_http.h */
+	const void *raised;		/* identity of an error that went through a transaction; NULL: none */
+	struct buf raised_at;		/* its traceback, of when it was raised */
 	int64_t left_us;		/* processor time its event may still use */
 	size_t logged;			/* bytes it wrote to the log */
 	double waits;			/* how often it began to await a promise */
@@ -78,6 +80,9 @@ void task_unlocked(struct task *);		/* it gave one lock back: perhaps the last *
 void task_interrupt(struct task *);		/* a parked front task whose client left: raises in it */
 
 void task_push_mark(lua_State *);		/* what a parked call yields */
+/* A message handler: an error that is undone and raised again keeps the traceback of its first time.  Allocates nothing in Lua. */
+int task_trace(lua_State *);
+bool task_raised(const struct task *, const void *error, struct str *traceback);
 double task_handle(const struct task *);
 struct task *task_find(struct vm *, double handle);	/* NULL: it has ended */
 struct task *task_by_handle(struct vm *, double handle);	/* NULL: it has ended, or has no event */

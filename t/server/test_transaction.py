@@ -133,6 +133,12 @@ function T:nested(how)
 	end)
 	return { ok, ok or err, self:keys() }
 end
+function T:deeply(call)
+	local function innermost() error(call == "table" and { message = "deep down" } or "deep down") end
+	local function inner() self.s:put("k", 1); innermost(); return 1 end
+	if call == "sync" then self.s:transactionSync(function() inner(); return 1 end) end
+	self.s:transaction(function() self.s:transaction(function() inner(); return 1 end); return 1 end)
+end
 function T:thrown_through()
 	local place
 	local ok, err = pcall(function()
@@ -306,6 +312,16 @@ def test_A6_09_an_error_goes_on_with_its_place(t):
     assert not seen.error.get("durableObjectReset")
     assert t("keys") == []
     assert t("thrown_through") == ["deep", []]
+
+
+@pytest.mark.parametrize("call_", ["string", "table", "sync"])
+def test_A6_09_the_log_has_the_traceback_of_where_it_was_raised(t, call_):
+    with refused("deep down"):
+        t("deeply", call_)
+    line = next(x for x in t.server.log().splitlines() if "deep down" in x)
+    at = [line.find(name) for name in ("in innermost", "in inner\\n", "in function <worker.lua:")]
+    assert -1 not in at and at == sorted(at) and "drey/" not in line, line
+    assert line.count("\\n\tworker.lua:") == (4 if call_ == "sync" else 5), line
 
 
 def test_B4_16_after_a_rollback_txn_is_dead_and_the_storage_is_not(t):
