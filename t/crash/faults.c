@@ -16,8 +16,9 @@
  * base's own allocations abort the process on purpose (xmalloc() in base/err.h
  * says why), so the malloc that fails here is SQLite's.
  *
- *	faults [seed [row N]]	with row and N: that workload alone, and its folder is kept when it goes wrong
+ *	faults [seed [row [N]]]	that row alone; with N: that workload alone, and its folder is kept when it goes wrong
  *	DREY_FAULTS_ALL=1	every N.  Otherwise a stride, so that it takes seconds
+ *	DREY_FAULTS_STEPS=n	a workload of n steps (70)
  */
 #undef _FORTIFY_SOURCE
 #include <errno.h>
@@ -46,7 +47,7 @@
 #include "store/sql.h"
 #include "store/store.h"
 
-enum { DATABASES = 6, VICTIM = DATABASES - 1, STEPS = 70, COMMITS_MAX = 1024, FDS = 1024, SECONDS = 60 };
+enum { DATABASES = 6, VICTIM = DATABASES - 1, COMMITS_MAX = 1024, FDS = 1024, SECONDS = 60 };
 
 enum call { READ, WRITE, SYNC, OPEN, TRUNCATE, RENAME, UNLINK, MKDIR, MALLOC };
 
@@ -75,6 +76,7 @@ static const struct row {
 	{ "malloc from then on", MALLOC, ENOMEM, true, true, 1409 },
 };
 
+static int steps = 70;			/* of the workload, each time the store is open */
 static const struct row *row;		/* what fails in this process */
 static long nth;
 static atomic_long calls;
@@ -606,9 +608,9 @@ workload(void)
 		snprintf(doing, sizeof doing, "start %d", round);
 		if (!begin())
 			return;
-		for (int n = 0; n < STEPS && !over; n++) {
+		for (int n = 0; n < steps && !over; n++) {
 			one_step(n);
-			if (!over && round == 0 && n == STEPS / 2) {
+			if (!over && round == 0 && n == steps / 2) {
 				/* Something to lose first. */
 				if (!db[VICTIM])
 					db[VICTIM] = wake_up(VICTIM);
@@ -733,6 +735,34 @@ try(unsigned seed)
 	return WEXITSTATUS(status);
 }
 
+static const struct row *
+row_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof matrix / sizeof *matrix; i++)
+		if (strcmp(matrix[i].name, name) == 0)
+			return &matrix[i];
+	fprintf(stderr, "faults: there is no row \"%s\"\n", name);
+	exit(2);
+}
+
+/* One row, from N = 1 on until it is not hit.  How many went wrong. */
+static long
+sweep(unsigned seed, bool all, long *total)
+{
+	long tried = 0, wrong = 0;
+	int code = 0;
+
+	for (nth = 1; code != RAN_THROUGH && wrong < 5; nth += all ? 1 : row->stride) {
+		code = try(seed);
+		tried += code != RAN_THROUGH;
+		wrong += code != 0 && code != RAN_THROUGH;
+	}
+	printf("%-28s %6ld of %ld places, %ld wrong\n", row->name, tried, nth, wrong);
+	fflush(stdout);
+	*total += tried;
+	return wrong;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -740,27 +770,19 @@ main(int argc, char **argv)
 	bool all = getenv("DREY_FAULTS_ALL") != NULL;
 	long total = 0, bad = 0;
 
+	if (getenv("DREY_FAULTS_STEPS"))
+		steps = atoi(getenv("DREY_FAULTS_STEPS"));
+	row = argc > 2 ? row_named(argv[2]) : matrix;
 	if (argc > 3) {
 		keep = true;
 		nth = atol(argv[3]);
-		for (row = matrix; strcmp(row->name, argv[2]) != 0; row++)
-			check(row + 1 < matrix + sizeof matrix / sizeof *matrix);
 		return try(seed);
 	}
-	for (row = matrix; row < matrix + sizeof matrix / sizeof *matrix; row++) {
-		long tried = 0, wrong = 0;
-		int code = 0;
-
-		for (nth = 1; code != RAN_THROUGH && wrong < 5; nth += all ? 1 : row->stride) {
-			code = try(seed);
-			tried += code != RAN_THROUGH;
-			wrong += code != 0 && code != RAN_THROUGH;
-		}
-		printf("%-28s %6ld of %ld places, %ld wrong\n", row->name, tried, nth, wrong);
-		fflush(stdout);
-		total += tried;
-		bad += wrong;
-	}
+	if (argc > 2)
+		bad = sweep(seed, all, &total);
+	else
+		for (; row < matrix + sizeof matrix / sizeof *matrix; row++)
+			bad += sweep(seed, all, &total);
 	printf("%ld workloads with a fault each: nothing crashed, no acknowledged commit is missing, none in part; %ld wrong\n", total, bad);
 	return bad ? 1 : 0;
 }

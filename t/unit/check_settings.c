@@ -505,6 +505,18 @@ END_TEST
 
 /* ---- single rules ---- */
 
+START_TEST(min_free_grows_with_the_segments_unless_it_is_written)
+{
+	struct settings *s = parse("journal_segment 1g;");
+
+	ck_assert_uint_eq(s->min_free, 1 << 30);
+	settings_free(&s);
+	s = parse("min_free 0; journal_segment 1g;");
+	ck_assert_uint_eq(s->min_free, 0);
+	settings_free(&s);
+}
+END_TEST
+
 START_TEST(a_bound_itself_is_allowed)
 {
 	struct settings *s = parse("open_files 4; journal_segment 64k; shutdown_timeout 0s;");
@@ -579,6 +591,7 @@ main(void)
 	tcase_add_test(tc, a_limit_of_the_profile_is_placed_at_the_profile);
 	tcase_add_test(tc, every_line_to_copy_can_be_copied);
 	tcase_add_test(tc, the_nearest_name_is_found_and_far_ones_are_not);
+	tcase_add_test(tc, min_free_grows_with_the_segments_unless_it_is_written);
 	tcase_add_test(tc, a_bound_itself_is_allowed);
 	tcase_add_test(tc, arguments_may_stand_on_lines_of_their_own);
 	tcase_add_test(tc, an_app_may_be_declared_behind_the_server_that_uses_it);
