@@ -53,7 +53,7 @@ const struct directive directives[] = {
 	  .write = "open_files 1024;", .help = "Database files kept open at most; others are reopened on need." },
 	{ "overlay_max", IN_MAIN, ONE, VALUE_SIZE, BOUNDS(64 * KB, 16 * GB), TO(settings, overlay_max),
 	  .initial = "16m", .write = "overlay_max 16m;",
-	  .help = "Changed pages one object may hold in memory before they go to its file." },
+	  .help = "Changed pages one object may hold in memory: committed ones then go to its file, those of an open transaction beside the journal." },
 	{ "min_free", IN_MAIN, ONE, VALUE_SIZE, BOUNDS(0, 256 * TB), TO(settings, min_free), .initial = "64m", .set = set_min_free,
 	  .write = "min_free 64m;",
 	  .help = "Writes are refused, and reads go on, while the disk of data_dir has less free; 0: never." },

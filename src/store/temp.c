@@ -14,6 +14,8 @@
 #include "store/inside.h"
 #include "store/shard.h"
 
+enum { FIRST_CAP = 16384 };	/* the journal of a transaction of three pages */
+
 void
 temp_init(struct temp *t, struct shard *s)
 {
@@ -54,16 +56,16 @@ temp_to_disk(struct temp *t)
 	return OK;
 }
 
-/* Only past the end: what lies between reads as zeros, as in a file. */
+/* What lies between the old end and a write past it reads as zeros, as in a file. */
 static void
-temp_grow(struct temp *t, uint64_t end)
+temp_grow(struct temp *t, uint64_t at, uint64_t end)
 {
 	if (end > t->cap) {
-		t->cap = end < 8192 ? 8192 : end * 2;
+		t->cap = end <= FIRST_CAP ? FIRST_CAP : end * 2;
 		t->p = xrealloc(t->p, t->cap);
 	}
-	if (end > t->size)
-		memset(t->p + t->size, 0, end - t->size);
+	if (at > t->size)
+		memset(t->p + t->size, 0, at - t->size);
 }
 
 int
@@ -92,7 +94,7 @@ temp_write(struct temp *t, uint64_t at, size_t n, const void *from)
 		if (disk_write(t->fd, from, n, (off_t)at) != 0)
 			return err_set(ERR_IO, "write SQLite's temporary file beside the journal: %s", strerror(errno));
 	} else {
-		temp_grow(t, end);
+		temp_grow(t, at, end);
 		memcpy(t->p + at, from, n);
 	}
 	if (end > t->size)
