@@ -2,6 +2,8 @@
 #include "scratch_sql.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "store/capture.h"
@@ -161,6 +163,58 @@ START_TEST(delete_all_right_after_leaves_nothing)
 	db_free(&db);
 	ck_assert_int_eq(ask_file(&s, 1, "SELECT count(*) FROM t"), _i == 2 ? GIANT * 1024 : 1024);
 	ck_assert_int_eq(file_size(&s, 1), ask_file(&s, 1, "PRAGMA page_count") * PAGE_BYTES);
+	scratch_end(&s);
+}
+END_TEST
+
+static void
+allow_files_of(rlim_t bytes)
+{
+	struct rlimit l = { bytes, RLIM_INFINITY };
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &l), 0);
+}
+
+/* 0: the transaction notices while it writes; 1: at its commit. */
+START_TEST(a_side_file_that_finds_no_room_costs_its_transaction_alone)
+{
+	struct scratch s;
+	struct db *db, *other;
+	uint64_t number = 0;
+
+	scratch_begin(&s);
+	db = scratch_db(&s, 1);
+	other = scratch_db(&s, 2);
+	grow(db, 1, 1);
+	settle(&s, (commit(db), db));
+	if (_i) {
+		grow(db, 100000, GIANT);
+		ck_assert_int_eq(sides(&s), 1);
+		allow_files_of(2 << 20);
+		ck_assert_int_lt(db_commit(db, &number), 0);
+	} else {
+		allow_files_of(2 << 20);
+		ck_assert_int_eq(db_begin(db), OK);
+		db_parts(db)->trusted = true;
+		ck_assert_int_eq(sqlite3_exec(db_handle(db), "WITH RECURSIVE n(i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM n WHERE i < 108000) "
+			"INSERT INTO t SELECT i, randomblob(1000) FROM n", NULL, NULL, NULL) & 0xff, SQLITE_IOERR);
+		db_fail(db, SQLITE_IOERR);
+		db_rollback(db);
+	}
+	ck_assert(db_broken(db) && !store_failed(s.store));
+	ck_assert_int_eq(sides(&s), 0);
+	db_free(&db);
+	do_sql(other, "CREATE TABLE t(x)");
+	settle(&s, (commit(other), other));
+	db_free(&other);
+	db = scratch_db(&s, 1);
+	ck_assert_int_eq(ask(db, "SELECT count(*) FROM t"), 1024);
+	allow_files_of(RLIM_INFINITY);
+	grow(db, 100000, GIANT);
+	commit(db);
+	db_free(&db);
+	ck_assert_int_eq(ask_file(&s, 1, "SELECT count(*) FROM t"), (GIANT + 1) * 1024);
 	scratch_end(&s);
 }
 END_TEST
@@ -398,6 +452,7 @@ main(void)
 	tcase_add_test(t, a_rollback_takes_the_file_along);
 	tcase_add_test(t, a_savepoint_inside_is_undone_alone);
 	tcase_add_loop_test(t, delete_all_right_after_leaves_nothing, 0, 3);
+	tcase_add_loop_test(t, a_side_file_that_finds_no_room_costs_its_transaction_alone, 0, 2);
 	tcase_add_test(t, a_start_puts_the_side_file_into_the_database);
 	tcase_add_loop_test(t, a_damaged_side_file_is_told_and_nothing_is_touched, 0, sizeof damages / sizeof *damages);
 	tcase_add_test(t, litter_goes_at_the_next_start);
