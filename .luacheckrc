@@ -9,7 +9,7 @@ local api = {
 	"DurableObject",
 	"Request", "Response", "Headers", "URL", "URLSearchParams", "JSON", "Date",
 	"WebSocketPair", "WebSocketRequestResponsePair", "Promise", "Map",
-	"console", "crypto", "fetch", "sleep", "async", "await",
+	"console", "crypto", "fetch", "sleep", "async", "await", "stream",
 	"setTimeout", "clearTimeout", "setInterval", "clearInterval",
 	"structuredClone", "AbortController", "AbortSignal",
 }

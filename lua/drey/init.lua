@@ -14,6 +14,7 @@ local Date = native.module "date"
 local Map = native.module "map"
 local JSON = native.module "json"
 local promise = native.module "promise"
+local stream = native.module "stream"
 local ctx = native.module "ctx"
 local abort = native.module "abort"
 local Blob = native.module "sql".Blob
@@ -73,6 +74,7 @@ local globals = {
 	sleep = native.time.sleep,
 	Promise = promise.Promise,
 	async = promise.async,
+	stream = stream.stream,
 	await = promise.await,
 }
 

@@ -1,6 +1,6 @@
 -- response.lua -- Response.
 --
--- The host reads three raw fields: status, _body (a string or nil) and
+-- The host reads three raw fields: status, _body (a string, a stream or nil) and
 -- _headers (a list name, value, name, value, ...; nil: a body is sent as
 -- text/plain). Nothing else is made until somebody asks for it:
 -- Response.new "ok" is one table.
@@ -14,6 +14,7 @@ local native = ...
 local Headers = native.module "headers"
 local JSON = native.module "json"
 local check = native.module "check"
+local stream = native.module "stream"
 
 local rawget, rawset, type, setmetatable = rawget, rawset, type, setmetatable
 
@@ -77,7 +78,7 @@ end
 local function build(body, init, content_type, level)
 	check.init(init, EXAMPLE, level + 1)
 	local headers = Headers.new(init.headers, level + 1)
-	if body and not headers:has "content-type" then
+	if type(body) == "string" and not headers:has "content-type" then
 		headers:append("content-type", content_type)
 	end
 	return {
@@ -87,9 +88,9 @@ local function build(body, init, content_type, level)
 	}
 end
 
--- Response.new(body, { status = 404, headers = { ["x-a"] = "b" } }); body is a string or nil.
+-- Response.new(body, { status = 404, headers = { ["x-a"] = "b" } }); body is a string, a stream or nil.
 function Response.new(body, init)
-	if type(body) ~= "string" and body ~= nil then
+	if type(body) ~= "string" and body ~= nil and not stream.is(body) then
 		body = check.body(body, "Response", 2)
 	end
 	if init == nil then
@@ -123,20 +124,49 @@ function Response.redirect(url, status)
 	return setmetatable({ status = status or 302, _headers = Headers.new({ location = url }, 2) }, Response)
 end
 
-function methods:text()
+-- Response.events(function(send) ... end): server-sent events, each send(event) one; see stream.lua.
+function Response.events(fn, init)
+	if type(fn) ~= "function" then
+		error("Response.events(fn) takes a function, which is called with send: "
+			.. "Response.events(function(send) send \"hello\" end)", 2)
+	end
+	local response = setmetatable(build(stream.events(fn, JSON.encode), init or {}, nil, 2), Response)
+	response.headers:set("content-type", "text/event-stream")
+	if not response.headers:has "cache-control" then
+		response.headers:set("cache-control", "no-cache")
+	end
+	return response
+end
+
+-- A stream is read to its end, once, and kept as a string.
+local function whole(self)
+	if stream.is(self._body) then
+		self._body = self._body:text()
+	end
 	return self._body or ""
 end
 
+function methods:text()
+	return whole(self)
+end
+
 function methods:json()
-	return (JSON.decode(self._body or "", 2))
+	local text = whole(self)
+	return (JSON.decode(text, 2))
 end
 
 function methods:clone()
+	if stream.is(self._body) then
+		error("a Response whose body is a stream cannot be cloned; read it first: response:text()", 2)
+	end
 	return setmetatable({ status = self.status, _headers = Headers.new(self.headers), _body = self._body }, Response)
 end
 
 -- For the host: the answer of another object. headers is a list, taken over; nil: none.
 function Response.received(status, headers, body)
+	if type(body) == "userdata" then
+		body = stream.wrap(body)
+	end
 	return setmetatable({ status = status, _headers = headers or {}, _body = body }, Response)
 end
 

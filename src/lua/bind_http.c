@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "lua/bind_stream.h"
 #include "lua/host.h"
 #include "lua/task.h"
 
@@ -265,6 +266,9 @@ take_fields(struct vm *vm, lua_State *L, int idx, struct event *ev)
 	if (lua_type(L, -1) == LUA_TSTRING) {
 		body.p = lua_tolstring(L, -1, &body.n);
 		m->body = arena_str(&ev->arena, body);
+	} else if (stream_is(L, -1)) {
+		if (!(m->stream = stream_take(L, lua_gettop(L))))
+			return err_code();
 	} else if (!lua_isnil(L, -1)) {
 		return err_set(ERR_ARGUMENT, "the body of a Response must be a string, not a %s", luaL_typename(L, -1));
 	}

@@ -41,27 +41,26 @@ wake_later(struct task *t)
 }
 
 static int
-over(lua_State *L, struct vm *vm)
+over(lua_State *L, struct vm *vm, const char *what)
 {
 	const struct app_conf *conf = vm->app->conf;
 	struct place at = settings_limit_at(conf, "async");
 
-	return host_error(L, "async: %llu calls are in flight already; await some of them first (limits async, %s:%d)",
+	return host_error(L, "%s: %llu calls are in flight already; await some of them first (limits async, %s:%d)", what,
 	    (unsigned long long)conf->limits.async, at.file ? at.file : "configuration", at.line);
 }
 
-static int
-l_start(lua_State *L)
+struct task *
+async_start(lua_State *L, int fn, const char *what)
 {
 	struct task *by = host_task(L), *t;
 	struct vm *vm = by->vm;
 
-	luaL_checktype(L, 1, LUA_TFUNCTION);
 	if (vm->async >= vm->app->conf->limits.async)
-		return over(L, vm);
+		over(L, vm, what);
 	vm->async++;
 	t = task_new(vm, TASK_ASYNC, NULL, by->object);
-	lua_pushvalue(L, 1);
+	lua_pushvalue(L, fn);
 	lua_xmove(L, t->co, 1);
 	t->resume = begin;
 	t->parked = true;
@@ -72,7 +71,14 @@ l_start(lua_State *L)
 		worker_hold(vm->worker);
 	}
 	wake_later(t);
-	lua_pushnumber(L, task_handle(t));
+	return t;
+}
+
+static int
+l_start(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_pushnumber(L, task_handle(async_start(L, 1, "async")));
 	return 1;
 }
 

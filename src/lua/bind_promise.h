@@ -14,9 +14,13 @@
 #ifndef DREY_LUA_BIND_PROMISE_H
 #define DREY_LUA_BIND_PROMISE_H
 
+#include <lua.h>
+
 struct failure;
 struct task;
 
+/* A child that runs the function at fn; raises above the limit.  what: who asks, for the error. */
+struct task *async_start(lua_State *, int fn, const char *what);
 /* A child has ended, well or not, or is dropped with its object: what it kept awake may sleep.  Before task_release(). */
 void async_let_go(struct task *);
 void promise_lost(struct task *, const struct failure *);	/* the child was cut off: its promise raises this */

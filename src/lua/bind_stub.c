@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "lua/bind_http.h"
+#include "lua/bind_stream.h"
 #include "lua/bind_stub.h"
 #include "lua/call.h"
 #include "lua/host.h"
@@ -235,7 +236,9 @@ fetched(struct task *t, lua_State *to)
 		lua_pushboolean(to, 1);
 		lua_pushinteger(to, m->status);
 		http_push_headers(to, m);
-		if (m->body.p)
+		if (m->stream)
+			stream_push(to, &t->answer->response.stream);
+		else if (m->body.p)
 			lua_pushlstring(to, m->body.p, m->body.n);
 		else
 			lua_pushnil(to);

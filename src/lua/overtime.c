@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "lua/bind_promise.h"
 #include "lua/host.h"
 #include "lua/loader.h"
 #include "lua/traceback.h"
@@ -180,11 +181,13 @@ fail_front(struct task *t, const struct failure *why)
 	struct vm *vm = t->vm;
 	struct event *ev = t->event;
 
-	task_release(t, false);
-	if (!ev) {			/* its waitUntil */
+	if (t->kind == TASK_ASYNC)
+		async_let_go(t);
+	else if (!ev)			/* its waitUntil */
 		worker_release(vm->worker);
+	task_release(t, false);
+	if (!ev)
 		return;
-	}
 	event_fail_with(ev, why);
 	worker_answer(vm->worker, ev);
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "lua/bind_http.h"
+#include "lua/bind_stream.h"
 #include "lua/host.h"
 #include "lua/overtime.h"
 #include "lua/traceback.h"
@@ -133,6 +134,7 @@ task_unwait(struct task *t)
 		event_free(&t->answer);
 	if (timer_is_set(&t->sleep))
 		timer_clear(&t->vm->worker->timers, &t->sleep);
+	stream_unwait(t);
 	list_del(&t->waiter.link);
 	list_del(&t->synced.link);
 	t->resume = NULL;
@@ -146,6 +148,7 @@ task_release(struct task *t, bool reusable)
 	struct object *o = t->object;
 
 	task_unwait(t);
+	stream_cut(t);
 	if (timer_is_set(&t->limit))
 		timer_clear(&vm->worker->timers, &t->limit);
 	if (t->event)
@@ -199,6 +202,7 @@ tasks_fini(struct vm *vm)
 			event_free(&vm->tasks[i]->answer);
 		http_unkeep(&vm->tasks[i]->kept);
 		buf_fini(&vm->tasks[i]->raised_at);
+		stream_cut(vm->tasks[i]);
 		if (vm->worker) {
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->sleep);
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->limit);

@@ -44,6 +44,8 @@ struct task {
 	struct timer sleep;		/* sleep(), or the start of a front's waitUntil */
 	struct word synced;		/* of storage:sync() */
 	struct timer limit;		/* runs while it holds the input gate: blockConcurrencyWhile, transaction */
+	struct pipe *pipe;		/* it writes a stream: the writer's end */
+	struct reader *reads;		/* the stream it waits for a piece of */
 	struct kept *kept;		/* the request that waitUntil work may read after its event: see bind_http.h */
 	const void *raised;		/* identity of an error that went through a transaction; NULL: none */
 	struct buf raised_at;		/* its traceback, of when it was raised */

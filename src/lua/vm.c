@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "lua/bind_stream.h"
 #include "lua/sqlvalue.h"
 #include "lua/task.h"
 #include "object/worker.h"
@@ -137,6 +138,7 @@ vm_new(struct host *host, struct worker *worker, const struct app *app)
 	list_init(&vm->vacant);
 	list_init(&vm->front);
 	list_init(&vm->cursors);
+	list_init(&vm->readers);
 	vm->classes = xcalloc(app->nclasses + 1, sizeof(*vm->classes));
 	open_state(vm);
 	return vm;
@@ -170,6 +172,7 @@ vm_lose(struct vm *vm)
 	vm->used = vm->settled = 0;
 	vm->strict = vm->jit_off = false;
 	sql_lose_cursors(vm);
+	stream_lose_readers(vm);
 	tasks_lose(vm);
 	slabs_fini(&vm->slabs);
 	open_state(vm);

@@ -58,6 +58,7 @@ struct vm {
 	char *unloaded;			/* owned; the state was lost and this is why the app could not be loaded again */
 	struct buf over;		/* what the event that runs is told about its CPU limit, once the hook fired */
 	struct list cursors;		/* of sql: they own memory that is not Lua's */
+	struct list readers;		/* of streams: likewise */
 	bool slow, front_slow;		/* some class is slow; the front module is */
 	bool jit_off;
 	const struct app *app;

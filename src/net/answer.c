@@ -1,6 +1,8 @@
 /* answer.c -- what goes back to the client. */
 #include "net/answer.h"
 
+#include "net/stream.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
@@ -50,11 +52,17 @@ has_no_body(int status)
 	return status == 204 || status == 304;
 }
 
+static bool
+is_head(const h2o_req_t *req)
+{
+	return req->method.len == 4 && memcmp(req->method.base, "HEAD", 4) == 0;
+}
+
 static void
 send_all(h2o_req_t *req, int status, const struct header *headers, unsigned nheaders, struct str body)
 {
 	struct conn *c = conn_of(req);
-	bool silent = has_no_body(status) || (req->method.len == 4 && memcmp(req->method.base, "HEAD", 4) == 0);
+	bool silent = has_no_body(status) || is_head(req);
 	struct wire_head head = { .status = status, .reason = answer_reason(status), .has_length = !has_no_body(status),
 				  .length = body.n, .headers = headers, .nheaders = nheaders };
 
@@ -146,6 +154,19 @@ answer_failure(h2o_req_t *req, struct event *ev)
 	send_all(req, status, text_headers, f->overloaded ? 2 : 1, str_n(body.base, body.len));
 }
 
+/* To an HTTP/1.0 client the end of the connection is the end of the body. */
+static void
+send_pieces(struct conn *c, struct event *ev, const struct header *headers, unsigned nheaders)
+{
+	struct wire_head head = { .status = ev->response.status, .reason = answer_reason(ev->response.status), .headers = headers,
+				  .nheaders = nheaders };
+
+	if (c->thread->draining || c->req->version < 0x101)
+		c->req->http1_is_persistent = 0;
+	conn_sending(c);
+	stream_send(c, &head, &ev->response.stream);
+}
+
 void
 answer_event(struct conn *c, struct event *ev)
 {
@@ -160,6 +181,8 @@ answer_event(struct conn *c, struct event *ev)
 		event_fail(ev, "a response header has a name that is no token, or a line break or control byte in its value");
 	if (ev->failed)
 		answer_failure(req, ev);
+	else if (m->stream && !has_no_body(m->status) && !is_head(req))
+		send_pieces(c, ev, headers, n);
 	else
 		send_all(req, m->status, headers, n, m->body);
 }

@@ -242,7 +242,9 @@ on_fin(struct conn *c)
 		return;
 	}
 	h2o_socket_read_stop(c->sock);
-	if (c->phase == CONN_BUSY)
+	if (c->stream != NULL)
+		hangup_gone(c);		/* who reads an endless answer and says nothing more is rare; who closed a page is not */
+	else if (c->phase == CONN_BUSY)
 		hangup_probe(c);
 }
 
@@ -350,7 +352,10 @@ on_timer(struct timer *t)
 		hangup_look(c);
 		break;
 	case CONN_SENDING:
-		look_at_progress(c);
+		if (c->stream != NULL && c->fin)
+			hangup_gone(c);
+		else
+			look_at_progress(c);
 		break;
 	default:
 		conn_close(c);
@@ -385,6 +390,14 @@ conn_sending(struct conn *c)
 	c->deadline_ms = c->thread->now_ms + c->server->client_timeout_ms;
 	if (!timer_is_set(&c->timer))
 		conn_deadline(c, c->deadline_ms);
+}
+
+void
+conn_streaming(struct conn *c)
+{
+	c->deadline_ms = 0;
+	if (c->fin)
+		conn_deadline(c, c->thread->now_ms);	/* not now: libh2o is on the stack */
 }
 
 void

@@ -13,7 +13,7 @@
  * whose request has ended is listed in thread->ended and taken back before
  * the loop polls again (conn_take_back).
  *
- * While a handler is pending we go on reading into surplus, so that a client
+ * While a handler is pending, or a response comes in pieces, we go on reading into surplus, so that a client
  * that goes away is noticed; what happens then stands in hangup.h.
  *
  * Freed by the socket's close.  Thread: its own only.
@@ -57,6 +57,7 @@ struct conn {
 	/* the request in progress; http.c's */
 	h2o_req_t *req;
 	struct event *event;		/* ours again once answered, else out */
+	struct stream *stream;		/* its response comes in pieces */
 	bool answered;
 	size_t head_bytes;		/* of the response, counted as sent by libh2o though no body */
 	const char *app;
@@ -79,6 +80,7 @@ void conn_deadline(struct conn *, int64_t due_ms);	/* clock_ms() when its phase 
 void conn_read(struct conn *);		/* reads the socket again after h2o_socket_read_stop() */
 void conn_watch(struct conn *);		/* the request is out: notice when the client goes */
 void conn_sending(struct conn *);	/* its answer is under way */
+void conn_streaming(struct conn *);	/* all that came so far is sent; the next piece may take long */
 void conn_ended(struct conn *);		/* called when libh2o is done with a request, before it looks for the next */
 void conn_take_back(struct thread *);	/* after each round */
 void conn_drain(struct thread *);	/* closes what is idle; the rest close after their answer */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "net/answer.h"
 #include "net/server.h"
+#include "net/stream.h"
 
 /* libh2o's own timer reads the wall clock and cannot tell idle from slow; conn.c has better ones.  Ten years: it subtracts this
  * from the time since 1970, so more than that would fire at once. */
@@ -156,6 +157,7 @@ on_end(h2o_logger_t *self, h2o_req_t *req)
 		return;
 	if (access_log_on(&c->thread->access))
 		log_request(c, req);
+	stream_end(c);
 	if (c->event != NULL && c->answered) {
 		event_free(&c->event);
 	} else if (c->event != NULL) {

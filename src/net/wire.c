@@ -90,16 +90,31 @@ flatten(struct wire *w, h2o_req_t *req, const struct wire_head *h)
 	return h2o_iovec_init(head, (size_t)(p - head));
 }
 
+/* libh2o writes the head. */
+static void
+begin_usual(h2o_req_t *req, const struct wire_head *h, h2o_generator_t *generator)
+{
+	for (unsigned i = 0; i < h->nheaders; i++)
+		h2o_add_header_by_str(&req->pool, &req->res.headers, h->headers[i].name.p, h->headers[i].name.n, 0, NULL,
+			h->headers[i].value.p, h->headers[i].value.n);
+	h2o_start_response(req, generator);
+}
+
 static void
 send_usual(h2o_req_t *req, const struct wire_head *h, struct str body)
 {
 	h2o_iovec_t out = h2o_iovec_init(body.p, body.n);
 
-	for (unsigned i = 0; i < h->nheaders; i++)
-		h2o_add_header_by_str(&req->pool, &req->res.headers, h->headers[i].name.p, h->headers[i].name.n, 0, NULL,
-			h->headers[i].value.p, h->headers[i].value.n);
-	h2o_start_response(req, &no_generator);
+	begin_usual(req, h, &no_generator);
 	h2o_send(req, &out, body.n > 0 ? 1 : 0, H2O_SEND_STATE_FINAL);
+}
+
+void
+wire_begin(h2o_req_t *req, const struct wire_head *h, h2o_generator_t *generator)
+{
+	req->res.status = h->status;
+	req->res.reason = h->reason;
+	begin_usual(req, h, generator);
 }
 
 size_t

@@ -35,4 +35,7 @@ struct wire_head {
  * that req->bytes_sent will count, 0 if libh2o wrote it. */
 size_t wire_send(struct wire *, h2o_req_t *, const struct wire_head *, struct str body);
 
+/* Begins a response whose body generator sends with h2o_send(), its length unknown. */
+void wire_begin(h2o_req_t *, const struct wire_head *, h2o_generator_t *generator);
+
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "object/pipe.h"
 
 enum { EVENT_BYTES = 1024 };
 
@@ -43,6 +44,8 @@ event_free(struct event **evp)
 	if (!ev)
 		return;
 	must(!list_linked(&ev->link) && !list_linked(&ev->word.link));	/* somebody else still holds it */
+	if (ev->response.stream)
+		pipe_cancel(&ev->response.stream);
 	arena_fini(&ev->arena);
 	free(ev);
 }

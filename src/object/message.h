@@ -8,6 +8,8 @@
 
 #include "base/arena.h"
 
+struct pipe;
+
 struct header {
 	struct str name, value;		/* name as it was written; compare without case */
 };
@@ -21,6 +23,7 @@ struct message {
 	struct header *headers;
 	unsigned nheaders, room;	/* room: message_add_header()'s own; 0 when the array is borrowed */
 	struct str body;		/* p NULL: none */
+	struct pipe *stream;		/* response: the body comes through here instead; the reader's end is the event's until taken */
 };
 
 void message_copy(struct arena *, struct message *to, const struct message *from);	/* copies every byte into the arena */

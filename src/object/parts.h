@@ -7,6 +7,7 @@
  *	reset.c    the end of an instance that went wrong
  *	settle.c   deeds first, then words
  *	transaction.c  storage:transaction()
+ *	pipe.c     words that are pieces of one long answer
  *	idle.c     who has nothing to do, and how it goes to sleep
  */
 #ifndef DREY_OBJECT_PARTS_H

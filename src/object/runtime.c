@@ -76,6 +76,7 @@ static void
 drop_inbox(struct worker *w)
 {
 	struct list late = LIST_INIT(late), *n;
+	struct poke *poke;
 
 	queue_take(&w->inbox, &late);
 	while ((n = list_shift(&late))) {
@@ -83,6 +84,9 @@ drop_inbox(struct worker *w)
 
 		event_free(&ev);
 	}
+	queue_take_pokes(&w->inbox, &late);
+	while ((poke = poke_next(&late)))
+		poke->wake(poke, NULL);
 }
 
 void

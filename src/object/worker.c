@@ -80,6 +80,18 @@ post(struct worker *to, struct event *ev)
 		to->wake(to->wake_arg);
 }
 
+bool
+worker_poke(struct worker *to, struct poke *poke)
+{
+	bool first;
+
+	if (!queue_poke(&to->inbox, poke, &first))
+		return false;
+	if (first)
+		to->wake(to->wake_arg);
+	return true;
+}
+
 /* Its task may have ended while it waited at the gate. */
 static void
 send_out(struct worker *w, struct event *ev)
@@ -222,6 +234,20 @@ take_inbox(struct worker *w)
 	}
 }
 
+/* What they wake may poke again: those wait for the next tick. */
+static void
+take_pokes(struct worker *w)
+{
+	struct list all = LIST_INIT(all);
+	bool was = engine_enter(w, NULL);
+	struct poke *poke;
+
+	queue_take_pokes(&w->inbox, &all);
+	while ((poke = poke_next(&all)))
+		poke->wake(poke, w);
+	engine_leave(w, NULL, was);
+}
+
 static bool
 more(const struct worker *w)
 {
@@ -257,6 +283,7 @@ worker_tick(struct worker *w)
 	w->now_ms = clock_ms();
 	settle_failure(w);
 	take_inbox(w);
+	take_pokes(w);
 	fire_timers(w);
 	for (int pass = 0; pass < PASSES_PER_TICK; pass++) {
 		run(w);
@@ -284,7 +311,7 @@ inbox_empty(const struct worker *w)
 	bool empty;
 
 	pthread_mutex_lock(&q->lock);
-	empty = list_empty(&q->events);
+	empty = list_empty(&q->events) && list_empty(&q->pokes);
 	pthread_mutex_unlock(&q->lock);
 	return empty;
 }

@@ -90,6 +90,8 @@ void worker_send(struct worker *, struct event *);
 void worker_return(struct event *);
 /* A finished event goes back to its transport, on its home thread.  Takes. */
 void worker_answer(struct worker *, struct event *);
+/* poke->wake() runs in a tick of that worker, inside the engine.  Any thread.  false: it is under way already. */
+bool worker_poke(struct worker *, struct poke *);
 /* The caller of ev is gone; ev is still out, and comes back.  Marks it; if it runs on this thread its task is told, and if it has not
  * begun it never does. */
 void worker_abandon(struct worker *, struct event *);
