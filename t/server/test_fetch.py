@@ -62,6 +62,20 @@ function F:aborted(url)
 	local ok, e = pcall(fetch, url, { signal = AbortSignal.abort "never mind" })
 	return ok and "no error" or e
 end
+function F:both(url, n)
+	local started = {}
+	for i = 1, n do started[i] = async(fetch, url) end
+	local bodies = {}
+	for i, r in ipairs(await(Promise.all(started))) do bodies[i] = r:text() end
+	return bodies
+end
+function F:cancel(url)
+	local promise = async(fetch, url)
+	self.promise = promise
+	local ok, e = pcall(await, promise)
+	return ok and "no error" or e.name
+end
+function F:cancelNow() self.promise:cancel() end
 function F:boom() error "boom" end
 function F:reset() self.ctx:abort "reset by the test" end
 function F:who() return self.serial end
@@ -491,6 +505,19 @@ def test_a_signal_with_a_timeout(server, origin):
     assert call(server, "F", "a", "timeout", origin.url("/stall"), 100) == "TimeoutError: The operation was aborted due to timeout"
     assert origin.seen[0].gone.wait(10)
     assert call(server, "F", "a", "timeout", origin.url("/"), 10000) == "no error"
+
+
+def test_several_at_once_with_async(server, origin):
+    assert call(server, "F", "a", "both", origin.url("/stall/0.3"), 5) == ["late\n"] * 5
+    assert origin.most == 5
+
+
+def test_a_promise_that_is_cancelled_ends_its_fetch(server, origin):
+    result = in_background(call, server, "F", "a", "cancel", origin.url("/stall"))
+    eventually(lambda: origin.seen, what="the request")
+    call(server, "F", "a", "cancelNow")
+    assert result() == "AbortError"
+    assert origin.seen[0].gone.wait(10)
 
 
 def test_a_client_that_leaves_takes_its_fetch_along(server, origin):
