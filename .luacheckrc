@@ -10,7 +10,7 @@ local api = {
 	"Request", "Response", "Headers", "URL", "URLSearchParams", "JSON", "Date",
 	"WebSocketPair", "WebSocketRequestResponsePair", "Promise", "Map",
 	"console", "crypto", "fetch", "sleep", "async", "await", "stream",
-	"setTimeout", "clearTimeout", "setInterval", "clearInterval",
+	"scheduler", "setTimeout", "clearTimeout", "setInterval", "clearInterval",
 	"structuredClone", "AbortController", "AbortSignal",
 }
 

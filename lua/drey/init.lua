@@ -17,6 +17,7 @@ local promise = native.module "promise"
 local stream = native.module "stream"
 local ctx = native.module "ctx"
 local abort = native.module "abort"
+local timers = native.module "timers"
 local Blob = native.module "sql".Blob
 
 local function describe(value)
@@ -76,6 +77,11 @@ local globals = {
 	async = promise.async,
 	stream = stream.stream,
 	await = promise.await,
+	scheduler = timers.scheduler,
+	setTimeout = timers.setTimeout,
+	clearTimeout = timers.clearTimeout,
+	setInterval = timers.setInterval,
+	clearInterval = timers.clearInterval,
 }
 
 return {

@@ -22,6 +22,7 @@
 #include "lua/bind_http.h"
 #include "lua/host.h"
 #include "lua/task.h"
+#include "lua/timeouts.h"
 #include "lua/traceback.h"
 #include "lua/watchdog.h"
 #include "object/worker.h"
@@ -179,6 +180,7 @@ spawn_in_front(struct vm *vm, lua_State *L, struct task *by)
 	struct task *t = task_new(vm, TASK_BACKGROUND, NULL, NULL);
 
 	t->kept = http_keep(by);
+	timeouts_share(by, t);
 	lua_pushvalue(L, 2);
 	lua_xmove(L, t->co, 1);
 	worker_hold(vm->worker);	/* until end_background() */

@@ -48,7 +48,8 @@ void bind_ctx(lua_State *);		/* native.ctx: blockConcurrencyWhile, waitUntil, ab
 void bind_stream(lua_State *);		/* native.stream: bodies in pieces */
 void bind_promise(lua_State *);		/* native.promise: async and await */
 void bind_txn(lua_State *);		/* native.txn: storage:transaction; and native.storage.transactionSync */
-void bind_time(lua_State *);		/* native.time: now, sleep, timers */
+void bind_time(lua_State *);		/* native.time: now, sleep */
+void bind_timers(lua_State *);		/* native.timers: set, clear */
 void bind_console(lua_State *);		/* native.console */
 void bind_json(lua_State *);		/* native.json: parse, stringify, null, and the array mark */
 

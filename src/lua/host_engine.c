@@ -27,7 +27,8 @@
  * the list with lower-case names, header all values of that name joined with ", " or nil.  After the event has ended they raise,
  * but in its waitUntil work.
  *
- * Ready to use, found in native when init runs: native.time.now() and sleep(ms), native.console.log info warn error debug,
+ * Ready to use, found in native when init runs: native.time.now() and sleep(ms), native.timers.set(what, fn, ms, repeats) and
+ * clear(id), native.console.log info warn error debug,
  * native.ctx.blockConcurrencyWhile(ctx, fn) waitUntil(ctx, fn) abort(ctx, reason), native.json (parse, stringify, setup, null, array_mt),
  * native.place(function) -> "counter.lua:12", and native.error, the metatable of error tables that come back from other objects.  Namespaces, ids and stubs (native.stub, lua/drey/stub.lua) and
  * what a waiting call does (lua/drey/park.lua) are the host's own.
@@ -47,6 +48,7 @@
 #include "lua/loader.h"
 #include "lua/overtime.h"
 #include "lua/task.h"
+#include "lua/timeouts.h"
 #include "lua/value.h"
 #include "lua/watchdog.h"
 #include "object/worker.h"
@@ -117,6 +119,7 @@ on_wake(struct engine *e, struct object *o)
 
 	in->table = LUA_NOREF;
 	in->serial = ++host->serial;
+	in->timeouts = NULL;
 	list_init(&in->tasks);
 	o->instance = in;
 	if (!overtime_load(vm) || vm->classes[o->class->index].table == LUA_NOREF) {
@@ -259,7 +262,7 @@ on_deliver(struct engine *e, struct object *o, struct event *ev)
 		t->kept = kept;
 		lua_xmove(vm->L, t->co, 1);
 		task_run(t, 0);
-	} else {
+	} else if (!timeouts_deliver(vm, o, ev)) {
 		deliver_call(vm, o, ev);
 	}
 }
@@ -287,6 +290,7 @@ on_forget(struct engine *e, struct object *o, const struct failure *why)
 	}
 	if (in->life == vm->life)
 		luaL_unref(vm->L, LUA_REGISTRYINDEX, in->table);
+	timeouts_end(&in->timeouts);
 	free(in);
 	o->instance = NULL;
 	vm_stir(vm);

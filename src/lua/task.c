@@ -15,6 +15,7 @@
 #include "lua/bind_stream.h"
 #include "lua/host.h"
 #include "lua/overtime.h"
+#include "lua/timeouts.h"
 #include "lua/traceback.h"
 #include "lua/watchdog.h"
 #include "object/worker.h"
@@ -159,6 +160,8 @@ task_release(struct task *t, bool reusable)
 	t->raised = NULL;
 	buf_fini(&t->raised_at);
 	http_unkeep(&t->kept);
+	timeouts_ran(&t->ticking);
+	timeouts_leave(&t->timeouts);
 	t->generation++;
 	list_del(&t->link);
 	if (o)
@@ -203,6 +206,8 @@ tasks_fini(struct vm *vm)
 		http_unkeep(&vm->tasks[i]->kept);
 		buf_fini(&vm->tasks[i]->raised_at);
 		stream_cut(vm->tasks[i]);
+		timeouts_ran(&vm->tasks[i]->ticking);
+		timeouts_leave(&vm->tasks[i]->timeouts);
 		if (vm->worker) {
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->sleep);
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->limit);

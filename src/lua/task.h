@@ -52,6 +52,8 @@ struct task {
 	int64_t left_us;		/* processor time its event may still use */
 	size_t logged;			/* bytes it wrote to the log */
 	double waits;			/* how often it began to await a promise */
+	struct timeouts *timeouts;	/* a front module's: shared with what its event began */
+	struct timeout *ticking;	/* runs this interval's callback */
 };
 
 /* The engine's part of an object: object->instance. */
@@ -60,6 +62,7 @@ struct instance {
 	unsigned life;			/* of the VM that built it */
 	double serial;			/* what its ctx carries */
 	struct list tasks;
+	struct timeouts *timeouts;	/* NULL: none was ever set */
 };
 
 struct task *task_new(struct vm *, enum task_kind, struct event *, struct object *);	/* borrows both until host_done() or task_drop() */

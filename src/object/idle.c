@@ -54,6 +54,7 @@ idle_init(struct worker *w)
 	w->idle = xcalloc(n ? n : 1, sizeof(*w->idle));
 	for (unsigned i = 0; i < n; i++)
 		list_init(&w->idle[i]);
+	list_init(&w->lingering);
 	timer_init(&w->idle_timer, on_idle);
 	timer_init(&w->chaos_timer, on_chaos);
 	if (chaos_period(w) > 0)
@@ -99,9 +100,13 @@ idle_rest(struct object *o)
 
 	if (list_linked(&o->idle_link) || !idle_quiet(o))
 		return;
+	w->resting++;
+	if (o->lingers > 0) {
+		list_push(&w->lingering, &o->idle_link);
+		return;
+	}
 	o->idle_since_ms = w->now_ms;
 	list_insert(o->state == OBJECT_ASLEEP ? line : line->prev, &o->idle_link);
-	w->resting++;
 	arm(w, due(o));
 }
 
@@ -112,6 +117,22 @@ idle_stir(struct object *o)
 		return;
 	list_del(&o->idle_link);
 	o->worker->resting--;
+}
+
+void
+object_linger(struct object *o)
+{
+	o->lingers++;
+}
+
+void
+object_linger_end(struct object *o)
+{
+	must(o->lingers > 0);
+	if (--o->lingers > 0 || !list_linked(&o->idle_link))
+		return;
+	idle_stir(o);
+	idle_rest(o);
 }
 
 void

@@ -20,6 +20,9 @@
  * event builds a new instance behind them, and with neither it is freed
  * at the end of the tick.
  *
+ * lingers counts its timers: they keep it from going to sleep by itself, but neither
+ * from an evict nor from the end of the server.
+ *
  * running counts events delivered and not yet answered by the engine; words
  * at the gate are counted by the gate.  It may sleep when there are neither,
  * nothing is in the mailbox, nothing is uncommitted and its last commit is durable.
@@ -51,6 +54,7 @@ struct object {
 	struct db *db;
 	void *instance;			/* the engine's */
 	unsigned running;
+	unsigned lingers;		/* timers that are set */
 	bool name_stored;
 	struct transaction *transaction;	/* the innermost of storage:transaction(); see transaction.c */
 	unsigned transactions;		/* those that are not rolled back: while there is one, nothing commits */
@@ -103,6 +107,9 @@ void object_let_go(struct object *, struct waiter *);
 /* Work that outlives its event (waitUntil) keeps the object awake: each hold needs its release, a forget(why) included. */
 void object_hold(struct object *);
 void object_release(struct object *);
+/* A timer of the app is set: until its end the object rests, but does not go to sleep by itself. */
+void object_linger(struct object *);
+void object_linger_end(struct object *);
 void object_evict(struct object *);	/* sleeps as soon as nothing runs and its words have left */
 
 struct str object_label(const struct object *, char *buf, size_t n);	/* "chat/ChatRoom/room-7", or the id's first digits when nameless or the name holds a NUL; for logs */

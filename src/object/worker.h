@@ -56,7 +56,8 @@ struct worker {
 	struct list answers;		/* finished events of this thread, on their way to transport->answer() */
 	struct list abandoned;		/* running events whose caller has gone: the engine is to be told */
 	struct list *idle;		/* one per app: objects with nothing to do, oldest first */
-	size_t resting;			/* objects on them */
+	struct list lingering;		/* objects with nothing to do but their timers */
+	size_t resting;			/* objects on all of these */
 	uint64_t fronts;		/* events of front modules that are out */
 	uint64_t late;			/* work of front modules that goes on after its answer */
 	uint64_t wanted, asked;		/* newest commit a word here waits for; newest the shard was asked to wake us for */

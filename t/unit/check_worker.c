@@ -171,6 +171,33 @@ START_TEST(an_idle_object_sleeps_after_its_time_and_leaves_nothing)
 }
 END_TEST
 
+START_TEST(an_object_that_lingers_rests_without_sleeping)
+{
+	struct reply r;
+	struct object *o;
+
+	s.app_conf.limits.idle_hibernate_ms = 1;
+	scene_open(&s, 1, true);
+	scene_send(&s, &r, "a", "inc", "");
+	scene_tick(&s);
+	o = scene_object(&s, "a");
+	object_linger(o);
+	object_linger(o);
+	scene_send(&s, &r, "a", "inc", "");
+	tick_for(10);
+	ck_reply(&r, "2");
+	ck_assert_ptr_eq(scene_object(&s, "a"), o);
+	ck_assert(worker_idle(s.w));		/* it does not put off the end of the server */
+	object_linger_end(o);
+	tick_for(10);
+	ck_assert_ptr_eq(scene_object(&s, "a"), o);
+	object_linger_end(o);
+	tick_for(10);
+	ck_assert_ptr_null(scene_object(&s, "a"));
+	scene_close(&s);
+}
+END_TEST
+
 START_TEST(an_object_with_a_task_a_word_or_a_lock_does_not_sleep)
 {
 	struct reply parked, word, lock;
@@ -572,6 +599,7 @@ main(void)
 	tcase_add_test(t, a_tick_is_bounded_however_much_there_is_to_do);
 	tcase_add_test(t, a_full_mailbox_answers_overloaded_and_loses_nobody);
 	tcase_add_test(t, an_idle_object_sleeps_after_its_time_and_leaves_nothing);
+	tcase_add_test(t, an_object_that_lingers_rests_without_sleeping);
 	tcase_add_test(t, an_object_with_a_task_a_word_or_a_lock_does_not_sleep);
 	tcase_add_test(t, an_object_asked_to_sleep_finishes_and_the_next_event_meets_a_new_instance);
 	tcase_add_test(t, chaos_puts_objects_to_sleep_under_load_and_no_count_is_lost);
