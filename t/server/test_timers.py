@@ -94,6 +94,10 @@ function T:calls()
 		self:note "stored"
 	end)
 end
+function T:spins()
+	self:every(1)
+	setTimeout(function() local n = 0; while true do n = n + 1 end end, 150)
+end
 function T:every(ms) setInterval(function() self:note "tick" end, ms) end
 function T:stopAll() for id = 1, 10 do clearInterval(id) end end
 function T:try(kind, ...)
@@ -223,6 +227,17 @@ def test_a_callback_may_do_what_a_method_may_and_its_writes_stay(drey):
     d.kill9()
     d.start()
     assert call(d, "T", "a", "stored") == "from a timer"
+
+
+def test_a_callback_that_never_ends_is_stopped_and_the_timers_go_on_in_others(drey):
+    d = drey(APP, bindings=ONE, limits={"cpu": "100ms"}, worker_threads=1)
+    for n in range(3):
+        call(d, "T", f"spins{n}", "spins")
+        d.wait_log(rf"exceeded its CPU time limit.*T/spins{n}")
+        assert call(d, "T", f"spins{n}", "built") == 2
+    call(d, "T", "b", "every", 5)
+    eventually(lambda: len(listed(d, "b")) > 3)
+    call(d, "T", "b", "stopAll")
 
 
 def test_what_is_no_timer_is_refused_at_its_line(drey):
