@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "store/capture.h"
 #include "store/shard.h"
 #include "store/temp.h"
@@ -26,14 +25,6 @@ static struct capture *
 capture_of(sqlite3_file *f)
 {
 	return ((struct vfs_file *)f)->capture;
-}
-
-/* SQLite passes on a number and no text: this is where the text has its last chance. */
-static int
-vfs_failed(int rc)
-{
-	log_error("%s", err_text());
-	return rc;
 }
 
 static int
@@ -62,7 +53,7 @@ vfs_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 		if (part > (unsigned)left)
 			part = (unsigned)left;
 		if (capture_read(c, (uint32_t)(at / PAGE_BYTES), from, part, p) != OK)
-			return vfs_failed(SQLITE_IOERR_READ);
+			return SQLITE_IOERR_READ;
 		p += part;
 		at += part;
 		left -= (int)part;
@@ -77,9 +68,9 @@ vfs_write_part(struct capture *c, sqlite3_int64 at, unsigned from, unsigned part
 	uint32_t pgno = (uint32_t)(at / PAGE_BYTES);
 
 	if (capture_read(c, pgno, 0, PAGE_BYTES, page) != OK)
-		return vfs_failed(SQLITE_IOERR_READ);
+		return SQLITE_IOERR_READ;
 	memcpy(page + from, p, part);
-	return capture_write(c, pgno, page) == OK ? SQLITE_OK : vfs_failed(SQLITE_IOERR_WRITE);
+	return capture_write(c, pgno, page) == OK ? SQLITE_OK : SQLITE_IOERR_WRITE;
 }
 
 static int
@@ -97,7 +88,7 @@ vfs_write(sqlite3_file *f, const void *from_mem, int n, sqlite3_int64 at)
 		if (part < PAGE_BYTES)
 			rc = vfs_write_part(c, at, from, part, p);
 		else if (capture_write(c, (uint32_t)(at / PAGE_BYTES), p) != OK)
-			rc = vfs_failed(SQLITE_IOERR_WRITE);
+			rc = SQLITE_IOERR_WRITE;
 		if (rc != SQLITE_OK)
 			return rc;
 		p += part;
@@ -192,19 +183,19 @@ vfs_temp_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
 	int rc = temp_read(temp_of(f), (uint64_t)at, (size_t)n, to);
 
-	return rc < 0 ? vfs_failed(SQLITE_IOERR_READ) : rc == 1 ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
+	return rc < 0 ? SQLITE_IOERR_READ : rc == 1 ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
 }
 
 static int
 vfs_temp_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
-	return temp_write(temp_of(f), (uint64_t)at, (size_t)n, from) == OK ? SQLITE_OK : vfs_failed(SQLITE_IOERR_WRITE);
+	return temp_write(temp_of(f), (uint64_t)at, (size_t)n, from) == OK ? SQLITE_OK : SQLITE_IOERR_WRITE;
 }
 
 static int
 vfs_temp_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
-	return temp_truncate(temp_of(f), (uint64_t)size) == OK ? SQLITE_OK : vfs_failed(SQLITE_IOERR_TRUNCATE);
+	return temp_truncate(temp_of(f), (uint64_t)size) == OK ? SQLITE_OK : SQLITE_IOERR_TRUNCATE;
 }
 
 static int
