@@ -20,7 +20,7 @@
 #include "store/inside.h"
 #include "store/shard.h"
 
-enum { CHUNK = 512, RUN = 32 };
+enum { CHUNK = 512, RUN = 32, STEP = 1 << 20 };
 
 void
 spill_path(char path[SPILL_PATH], const char *journal_dir, uint64_t number)
@@ -131,16 +131,21 @@ spill_open(struct spill *s, struct shard *shard)
 	return ERR_IO;
 }
 
-/* The piece before this one has had time to reach the disk: wait for it, then send this one. */
+/* Sends what was written to the disk step by step, each when the one before is there: the journal's syncs find their
+ * turn in between.  The last step is on its way when this returns. */
 static void
 spill_pace(struct spill *s, uint64_t from, uint64_t end)
 {
-	if (s->piece_end > s->piece_from)
-		sync_file_range(s->fd, (off_t)s->piece_from, (off_t)(s->piece_end - s->piece_from),
-			SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-	sync_file_range(s->fd, (off_t)from, (off_t)(end - from), SYNC_FILE_RANGE_WRITE);
-	s->piece_from = from;
-	s->piece_end = end;
+	for (uint64_t at = from; at < end; at += STEP) {
+		uint64_t n = end - at < STEP ? end - at : STEP;
+
+		if (s->step_bytes)
+			sync_file_range(s->fd, (off_t)s->step_from, (off_t)s->step_bytes,
+				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+		sync_file_range(s->fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WRITE);
+		s->step_from = at;
+		s->step_bytes = n;
+	}
 }
 
 int

@@ -11,9 +11,10 @@
  * that journal segment and is removed after it: recovery can always read it,
  * and one that is missing or damaged is corruption.
  *
- * What has been spilled is sent to the disk at once and waited for one piece
- * later: that bounds what the final sync has left to write, so a commit of any
- * size blocks its worker for about as long as one piece.
+ * What has been spilled is sent to the disk at once, in small steps that leave
+ * room for the journal's syncs.  That bounds what the final sync has left to
+ * write: a commit of any size blocks its worker for about as long as one
+ * overlay_max takes to write.
  *
  * In memory: eight bytes per page, its checksum.
  *
@@ -45,7 +46,7 @@ struct spill {
 	uint32_t n;		/* pages in it */
 	uint32_t chunks;
 	uint64_t **sums;	/* by page, in chunks; 0: not here */
-	uint64_t piece_from, piece_end;	/* bytes on their way to the disk */
+	uint64_t step_from, step_bytes;	/* on their way to the disk */
 };
 
 /* Errors of the first two: ERR_IO, nothing is lost; the transaction has to be given up. */
