@@ -191,7 +191,6 @@ void
 object_answer(struct object *o, struct event *ev)
 {
 	must(ev->object == o && o->running > 0);
-	must(o->transactions == 0 || o->reset);		/* or it could claim what is never saved */
 	o->running--;
 	list_del(&ev->link);		/* perhaps its engine was to be told that the caller has gone */
 	ev->task = NULL;

@@ -125,6 +125,15 @@ __wrap_object_yield(struct object *o)
 		__real_object_yield(o);
 }
 
+int __real_sql_release(struct db *, bool keep);
+int __wrap_sql_release(struct db *, bool keep);
+
+int
+__wrap_sql_release(struct db *db, bool keep)
+{
+	return __real_sql_release(db, keep || breakage == BROKEN_UNDO);
+}
+
 int __real_db_commit(struct db *, uint64_t *commit);
 int __wrap_db_commit(struct db *, uint64_t *commit);
 

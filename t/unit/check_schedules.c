@@ -30,6 +30,8 @@ add(struct life *sum, const struct life *life)
 	sum->commits += life->commits;
 	sum->parks += life->parks;
 	sum->locks += life->locks;
+	sum->transactions += life->transactions;
+	sum->removals += life->removals;
 	sum->resets += life->resets;
 	sum->sleeps += life->sleeps;
 	sum->cuts += life->cuts;
@@ -48,11 +50,11 @@ START_TEST(every_promise_holds_in_thousands_of_random_lives)
 			ck_abort_msg("seed %lu, step %u: %s", seed + i, life.steps, life.fault);
 		add(&sum, &life);
 	}
-	printf("%lu lives: %u events, %u calls, %u commits, %u parks, %u locks, %u resets, %u sleeps, %u power cuts, "
-	    "%u refused commits, %u callers gone\n", n, sum.events, sum.calls, sum.commits, sum.parks, sum.locks, sum.resets,
-	    sum.sleeps, sum.cuts, sum.refusals, sum.abandoned);
+	printf("%lu lives: %u events, %u calls, %u commits, %u parks, %u locks, %u transactions, %u resets, %u sleeps, %u power cuts, "
+	    "%u refused commits, %u callers gone, %u tasks removed\n", n, sum.events, sum.calls, sum.commits, sum.parks, sum.locks,
+	    sum.transactions, sum.resets, sum.sleeps, sum.cuts, sum.refusals, sum.abandoned, sum.removals);
 	if (n >= 5000)		/* the dice must not have left a part of it out */
-		ck_assert(sum.calls && sum.locks && sum.resets && sum.sleeps && sum.cuts && sum.refusals && sum.abandoned);
+		ck_assert(sum.calls && sum.locks && sum.transactions && sum.removals && sum.resets && sum.sleeps && sum.cuts && sum.refusals && sum.abandoned);
 }
 END_TEST
 

@@ -50,7 +50,7 @@ struct db {
 	struct {
 		int64_t number;
 		bool exists;
-	} saved[8];
+	} saved[16];
 	int savepoints;
 	bool dirty;
 	const char *broken;
@@ -504,7 +504,7 @@ sql_savepoint(struct db *db)
 {
 	if (db->broken)
 		return err_set(ERR_STORE, "%s", db->broken);
-	must(db->savepoints < 8);
+	must(db->savepoints < 16);
 	begin(db);
 	db->saved[db->savepoints].number = db->open.number;
 	db->saved[db->savepoints++].exists = db->open.exists;

@@ -5,7 +5,7 @@
  * commit is refused when the test says so, and the store fails when
  * the test says so.  What is durable survives the sleep of its object.
  *
- * Each object stores one number and its name.  Savepoints nest, to a depth of 8.
+ * Each object stores one number and its name.  Savepoints nest, to a depth of 16.
  *
  * After a power cut only what was durable is left: fake_store_after_crash().
  */

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-enum fate { OPEN, COMMITTED, DROPPED };
+enum fate { OPEN, COMMITTED, DROPPED, UNDONE };
 
 /* One write. */
 struct deed {
@@ -112,6 +112,7 @@ judge_tale(unsigned object, struct tale *parent)
 	t->object = object;
 	t->parent = parent;
 	t->parent_n = parent ? parent->n : 0;
+	t->parent_before = parent && parent->inside ? parent->before : t->parent_n;
 	t->from = parent ? parent->object : OBJECTS;
 	t->sent = ++j.objects[object].sent[t->from];
 	return t;
@@ -152,7 +153,7 @@ judge_locks(struct object *o, const void *task, bool lock)
 	m->owner = m->depth ? task : NULL;
 }
 
-static bool told(const struct tale *, unsigned n, const char *what);
+static bool told(const struct tale *, unsigned before, unsigned n, const char *what);
 
 void
 judge_delivered(struct object *o, struct tale *t)
@@ -165,7 +166,7 @@ judge_delivered(struct object *o, struct tale *t)
 	m->got[t->from] = t->sent;
 	t->instance = m->built;
 	if (t->parent)
-		told(t->parent, t->parent_n, "called another object");
+		told(t->parent, t->parent_before, t->parent_n, "called another object");
 }
 
 /* ---- writes and reads ---- */
@@ -181,7 +182,7 @@ add(struct tale *t, uint32_t serial)
 static uint32_t
 expected(struct model *m)
 {
-	while (m->n && j.deeds[m->stack[m->n - 1]].fate == DROPPED)
+	while (m->n && j.deeds[m->stack[m->n - 1]].fate >= DROPPED)
 		m->n--;
 	return m->n ? m->stack[m->n - 1] : 0;
 }
@@ -227,11 +228,34 @@ open_write(unsigned object, uint32_t s)
 	return 0;
 }
 
+uint32_t
+judge_begins(struct object *o, struct tale *t)
+{
+	if (o->transactions == 1) {
+		uint32_t s = open_write(judge_object(o->id.b), 1);
+
+		if (s)
+			judge_fault("a transaction of object %u began, and write %u before it is still open", t->object, s);
+		t->before = t->n;
+		t->inside = true;
+	}
+	return j.serials;
+}
+
+void
+judge_undone(struct object *o, uint32_t mark)
+{
+	unsigned object = judge_object(o->id.b);
+
+	for (uint32_t s = mark; (s = open_write(object, s + 1));)
+		j.deeds[s].fate = UNDONE;
+}
+
 void
 judge_parked(struct object *o)
 {
 	unsigned object = judge_object(o->id.b);
-	uint32_t s = o->reset ? 0 : open_write(object, 1);
+	uint32_t s = o->reset || o->transactions ? 0 : open_write(object, 1);
 
 	if (s)
 		judge_fault("a task of object %u parked, and write %u is still open", object, s);
@@ -264,9 +288,10 @@ judge_dropped(struct db *db)
 
 /* ---- words ---- */
 
-/* Somebody has heard of the first n deeds of this tale: they must be on disk. */
+/* Somebody has heard of the first n deeds of this tale: they must be on disk.  Those from before on are of a transaction that may still be
+ * open: if they are not committed, that is as it should be. */
 static bool
-told(const struct tale *t, unsigned n, const char *what)
+told(const struct tale *t, unsigned before, unsigned n, const char *what)
 {
 	static const char *const fates[] = { "is not committed", "is not durable", "was dropped" };
 	uint64_t durable = store_durable(j.store);
@@ -275,6 +300,8 @@ told(const struct tale *t, unsigned n, const char *what)
 		const struct deed *d = &j.deeds[t->deeds[i]];
 
 		if (d->fate == COMMITTED && (d->relaxed || d->commit <= durable))
+			continue;
+		if (d->fate == UNDONE || (i >= before && d->fate != COMMITTED))
 			continue;
 		judge_fault("object %u %s, and write %u that it had seen %s", t->object, what, t->deeds[i], fates[d->fate]);
 		return false;
@@ -308,7 +335,7 @@ judge_came(struct tale *t, const struct event *ev)
 		judge_fault("an event of object %u came back twice", t->object);
 	if (ev->failed && (ev->failure.reset || !t->said))
 		return;
-	told(t, t->n, "answered");
+	told(t, t->n, t->n, "answered");
 	if (t->from != OBJECTS || ev->failed)
 		return;
 	if (t->said < m->heard)

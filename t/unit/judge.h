@@ -17,7 +17,9 @@ struct tale {
 	unsigned from;			/* OBJECTS: from outside; else the object that called */
 	unsigned sent;			/* its number among those of the same sender to the same object */
 	struct tale *parent;		/* of a call: whose, and how much of that one's story was told before */
-	unsigned parent_n;
+	unsigned parent_n, parent_before;	/* ... and before its transaction */
+	bool inside;			/* of a transaction, which began when there were so many deeds */
+	unsigned before;
 	unsigned said, came;		/* when it was answered by the engine; how often it came back */
 	unsigned instance;		/* that ran it */
 	unsigned n;
@@ -36,6 +38,8 @@ void judge_runs(struct object *, const void *task);	/* a task of it is about to 
 void judge_locks(struct object *, const void *task, bool lock);
 void judge_write(struct object *, struct tale *, bool relaxed);
 void judge_read(struct object *, struct tale *);
+uint32_t judge_begins(struct object *, struct tale *);	/* a transaction: a mark for judge_undone() */
+void judge_undone(struct object *, uint32_t mark);	/* what was written since then is, on purpose */
 void judge_parked(struct object *);
 void judge_synced(struct tale *);
 void judge_said(struct tale *);

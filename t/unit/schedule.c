@@ -3,7 +3,7 @@
  * A script is what one event does, a letter a step:
  *
  *	w write   u write, allowUnconfirmed   r read   p park   s storage:sync()
- *	L lock (blockConcurrencyWhile)   U unlock   t throw   A abort   x a critical error of the database
+ *	L lock (blockConcurrencyWhile)   U unlock   B begin a transaction   E end it   R undo it   t throw   A abort   x a critical error of the database
  *	0-3 call that object (with a script of its own) and wait for the answer
  *
  * The front module is left out: its words wait for nothing.
@@ -32,6 +32,10 @@ struct task {
 	struct event *event, *out;	/* event NULL: the constructor; out: a call that has not come back */
 	const char *script;
 	struct tale *tale;
+	struct held {			/* the innermost last */
+		uint64_t transaction;	/* 0: a plain lock */
+		uint32_t mark;
+	} held[16];
 	unsigned locks;
 	bool syncs;			/* waits for the disk, not for the dice */
 };
@@ -84,7 +88,7 @@ roll(unsigned n)
 static const char *
 write_script(struct arena *a, bool may_call)
 {
-	static const char often[] = "wwwwwrrrruuppp", seldom[] = "wwwrrruppsLUUtAx0123";
+	static const char often[] = "wwwwwrrrruuppp", seldom[] = "wwwrrruppsLUUBBBEERtAx0123";
 	char text[16];
 	unsigned n = 1 + roll(10);
 
@@ -92,6 +96,8 @@ write_script(struct arena *a, bool may_call)
 		text[i] = roll(3) ? often[roll(sizeof(often) - 1)] : seldom[roll(sizeof(seldom) - 1)];
 		if (isdigit((unsigned char)text[i]) && !may_call)
 			text[i] = 'r';
+		if (text[i] == 'B' && breakage != SOUND && breakage < BROKEN_UNDO)
+			text[i] = 'L';	/* or an assertion of theirs would be faster than the judge */
 		if (strchr("tAx", text[i]) && roll(3))
 			text[i] = 'w';
 	}
@@ -149,13 +155,23 @@ finish(struct task *t)
 	object_answer(o, ev);
 }
 
+/* The innermost lock or transaction. */
 static void
-unlock(struct task *t)
+unlock(struct task *t, bool keep)
 {
+	struct held *h = &t->held[--t->locks];
+	struct object *o = t->object;
+
 	if (!s.dead)
-		judge_locks(t->object, t, false);
-	t->locks--;
-	object_unlock(t->object, &t->waiter);
+		judge_locks(o, t, false);
+	if (!h->transaction) {
+		object_unlock(o, &t->waiter);
+		return;
+	}
+	if (!keep && !s.dead)
+		judge_undone(o, h->mark);
+	t->tale->inside = o->transactions > 1;
+	object_end(o, &t->waiter, h->transaction, keep);
 }
 
 static struct event *out_event(struct task *, unsigned to);
@@ -188,11 +204,36 @@ step_lock(struct task *t)
 		return PARKED;
 	}
 	if (rc == OK) {
-		t->locks++;
+		t->held[t->locks++] = (struct held){ 0 };
 		judge_locks(t->object, t, true);
 		s.life->locks++;
 	}
 	return GOES_ON;
+}
+
+static enum outcome
+step_begin(struct task *t)
+{
+	unsigned held = t->locks;
+	enum outcome now = step_lock(t);
+	struct held *h = &t->held[held];
+
+	if (now != GOES_ON || t->locks == held)
+		return now;
+	if (object_begin(t->object, &h->transaction) < 0)
+		return PARKED;		/* the commit before it was refused: it is being reset */
+	h->mark = judge_begins(t->object, t->tale);
+	s.life->transactions++;
+	return GOES_ON;
+}
+
+static enum outcome
+step_end(struct task *t, bool keep)
+{
+	if (!t->locks || !t->held[t->locks - 1].transaction)
+		return GOES_ON;
+	unlock(t, keep);
+	return t->object->reset ? PARKED : GOES_ON;
 }
 
 static enum outcome
@@ -210,10 +251,14 @@ step_sync(struct task *t)
 	return PARKED;
 }
 
-/* What raises under a lock resets the object, as blockConcurrencyWhile() says. */
+/* What raises under a lock resets the object, as blockConcurrencyWhile() says; a transaction is undone. */
 static enum outcome
 step_throw(struct task *t)
 {
+	while (t->locks && t->held[t->locks - 1].transaction)
+		unlock(t, false);
+	if (t->object->reset)
+		return PARKED;
 	if (t->locks == 0) {
 		event_fail(t->event, "boom");
 		return ENDED;
@@ -247,9 +292,15 @@ step(struct task *t, char letter)
 	case 'L':
 		return step_lock(t);
 	case 'U':
-		if (t->locks)
-			unlock(t);
+		if (t->locks && !t->held[t->locks - 1].transaction)
+			unlock(t, true);
 		return GOES_ON;
+	case 'B':
+		return step_begin(t);
+	case 'E':
+		return step_end(t, true);
+	case 'R':
+		return step_end(t, false);
 	case 't':
 		return step_throw(t);
 	case 'A':
@@ -282,7 +333,7 @@ go(struct task *t)
 		return;
 	}
 	while (t->locks)
-		unlock(t);
+		unlock(t, true);
 	finish(t);
 }
 
@@ -605,6 +656,36 @@ abandon_somebody(void)
 		}
 }
 
+/* A parked task alone, as one that used up its time. */
+static void
+remove_somebody(void)
+{
+	for (unsigned i = 0; i < WORKERS; i++)
+		list_each(l, &s.machines[i].tasks) {
+			struct task *t = container_of(l, struct task, link);
+			struct object *o = t->object;
+			bool was;
+
+			if (!t->event || roll(3))
+				continue;
+			was = engine_enter(s.machines[i].worker, o);
+			for (unsigned k = t->locks; k--;) {
+				judge_locks(o, t, false);
+				if (t->held[k].transaction)
+					judge_undone(o, t->held[k].mark);
+			}
+			list_del(&t->waiter.link);
+			object_let_go(o, &t->waiter);
+			event_fail(t->event, "stopped");
+			if (o->reset)
+				event_fail_with(t->event, o->reset);
+			s.life->removals++;
+			finish(t);
+			engine_leave(s.machines[i].worker, o, was);
+			return;
+		}
+}
+
 static void
 refuse_a_commit(void)
 {
@@ -623,7 +704,7 @@ static const struct {
 	void (*act)(void);
 } acts[] = {
 	{ 300, send_from_outside }, { 300, tick_somebody }, { 200, wake_somebody }, { 120, sync_a_bit },
-	{ 30, evict_somebody }, { 10, abandon_somebody }, { 8, refuse_a_commit }, { 6, cut_power },
+	{ 30, evict_somebody }, { 10, abandon_somebody }, { 6, remove_somebody }, { 8, refuse_a_commit }, { 6, cut_power },
 };
 
 static void

@@ -4,7 +4,7 @@
  *	    | engine          runs scripts; every park, write, read and answer goes to the judge
  *	    v
  *	judge                 one instance; arrival order; a lock keeps the others out; what was written
- *	                      without a yield in between is committed together; no word leaves before
+ *	                      without a yield in between, or in a transaction, is committed together; no word leaves before
  *	                      what it saw is durable; every event comes back once; a power cut
  *	                      loses nothing that was answered
  *
@@ -34,13 +34,14 @@ enum breakage {
 	BROKEN_YIELD,		/* a yield does not end the transaction */
 	BROKEN_TELL,		/* words that saw a lost transaction are forgotten */
 	BROKEN_LOSS,		/* ... or leave as if nothing had happened */
+	BROKEN_UNDO,		/* a transaction that is undone keeps its writes */
 	BREAKAGES
 };
 
 extern enum breakage breakage;
 
 struct life {
-	unsigned steps, events, calls, commits, parks, locks, resets, sleeps, cuts, refusals, abandoned;
+	unsigned steps, events, calls, commits, parks, locks, transactions, removals, resets, sleeps, cuts, refusals, abandoned;
 	char fault[300];	/* the first promise that was broken; empty: none */
 };
 
