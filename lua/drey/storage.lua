@@ -35,6 +35,9 @@ local PAGE_LEAST, PAGE_MOST = 4, 128
 -- Pages grow while nobody writes. When somebody did, what is left of the page
 -- is out of date: it is dropped, and a small one read from where we are.
 function kv_methods:list(options)
+	if options ~= nil and type(options) ~= "table" then
+		return store.page(self, options)	-- which raises
+	end
 	local ask = {}
 	for name, value in pairs(options or {}) do ask[name] = value end
 	local left, size = ask.limit or math.huge, PAGE_LEAST

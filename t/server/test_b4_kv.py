@@ -64,6 +64,11 @@ def test_B4_01_kv_list_is_lazy_and_sees_what_happens_ahead(lua):
 def test_B4_01_kv_list_refuses_what_list_refuses_where_it_is_called(lua):
     with refused("test:1: list() cannot be called with both start and startAfter values."):
         lua("kv:list { start = 'a', startAfter = 'b' }")
+    for options in "5", "'user:'", "true":
+        with refused("test:1: list() takes a table of options"):
+            lua(f"kv:list({options})")
+    with refused("test:1: list() has no option prefx; it knows start"):
+        lua("kv:list { prefx = 'a' }")
     for limit in "0", "-1", "0.5":
         with refused("List limit must be positive."):
             lua(f"kv:list {{ limit = {limit} }}")
