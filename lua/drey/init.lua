@@ -17,6 +17,7 @@ local promise = native.module "promise"
 local stream = native.module "stream"
 local ctx = native.module "ctx"
 local abort = native.module "abort"
+local crypto = native.module "crypto"
 local timers = native.module "timers"
 local Blob = native.module "sql".Blob
 
@@ -71,6 +72,9 @@ local globals = {
 	AbortController = abort.AbortController,
 	AbortSignal = abort.AbortSignal,
 	console = native.console,
+	crypto = crypto.crypto,
+	btoa = crypto.btoa,
+	atob = crypto.atob,
 	fetch = native.module "fetch",
 	sleep = native.time.sleep,
 	Promise = promise.Promise,

@@ -50,6 +50,7 @@ void bind_promise(lua_State *);		/* native.promise: async and await */
 void bind_txn(lua_State *);		/* native.txn: storage:transaction; and native.storage.transactionSync */
 void bind_time(lua_State *);		/* native.time: now, sleep */
 void bind_timers(lua_State *);		/* native.timers: set, clear */
+void bind_crypto(lua_State *);		/* native.crypto */
 void bind_console(lua_State *);		/* native.console */
 void bind_json(lua_State *);		/* native.json: parse, stringify, null, and the array mark */
 

@@ -21,6 +21,7 @@ open_native(lua_State *L)
 	value_open(L);
 	lua_newtable(L);
 	bind_json(L);
+	bind_crypto(L);
 	lua_setglobal(L, "native");
 }
 

@@ -83,6 +83,7 @@ function t.native()
 	local native = {
 		place = place,
 		json = host.json,
+		crypto = host.crypto,
 		time = { now = function() return 1795428000123 end, sleep = function() end },
 		timers = { set = function() end, clear = function() end },
 		console = { log = print },

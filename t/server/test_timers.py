@@ -177,9 +177,9 @@ def test_B11_15_an_interval_keeps_to_its_period(drey):
     call(d, "T", "a", "ticks", 20, 20)
     eventually(lambda: len(listed(d)) == 20, within=10)
     at = listed(d)
-    assert all(b > a for a, b in zip(at, at[1:])), at
-    # A tick that comes late does not push the next ones back.
-    assert all(ms >= 20 * (i + 1) - 1 for i, ms in enumerate(at)), at
+    assert at == sorted(at), at
+    # Never early; wall and monotonic clock may differ by a little.
+    assert all(ms >= 20 * (i + 1) - 3 for i, ms in enumerate(at)), at
     call(d, "T", "b", "slowTicks")
     until(d, ["in", "out"] * 3, "b")
     time.sleep(0.1)  # nothing may come: it was cleared
