@@ -11,7 +11,9 @@
  * claim a write that is not committed.  What that task does say inside are calls to
  * others.  They cannot wait for the commit, which waits for the end, which waits for
  * them; so they take the ticket of the last commit, and leave though what
- * was written inside may still be undone -- as in the original.
+ * was written inside may still be undone -- as in the original.  So do the
+ * pieces of a stream that it writes inside: the gate keeps words in order, and a piece
+ * that waited for the commit would hold up a call behind it.
  */
 #include <stdlib.h>
 

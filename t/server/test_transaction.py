@@ -229,6 +229,10 @@ function T:calls_itself(how)
 	return self.s:transaction(inside)
 end
 function T:aborts() self.s:put("before", 1); self.s:transaction(function() self.s:put("k", 1); sleep(1); self.ctx:abort "gone" end) end
+function T:spins(how)
+	self.s:put("before", 1)
+	self.s[how](self.s, function() self.s:put("k", 1); while true do end end)
+end
 function T:hangs() self.s:transaction(function() self.s:put("k", 1); sleep(3600000) end) end
 function T:synced() return self.s:transaction(function() self.s:put("k", 1); self.s:sync(); return "synced" end) end
 function T:unconfirmed(way)
@@ -488,6 +492,17 @@ def test_A6_09_an_abort_inside_leaves_nothing(t):
         t("aborts")
     assert seen.error["durableObjectReset"]
     survives(t, "before")
+
+
+@pytest.mark.parametrize("how", ["transaction", "transactionSync"])
+def test_A6_09_an_endless_loop_inside_leaves_nothing_and_blocks_nobody(drey, how):
+    d = drey(TXN, bindings={"T": "T", "ECHO": "Echo"}, limits={"cpu": "100ms"})
+    reply = d.post("/call", json={"binding": "T", "name": "a", "method": "spins", "args": [how], "n": 1})
+    if reply.status != 503:  # else the caller lost its memory with the object: they shared a Lua state
+        assert reply.json()["error"]["durableObjectReset"]
+    assert "exceeded its CPU time limit" in d.log()
+    assert call(d, "T", "a", "keys") == (["before"] if how == "transaction" else [])
+    assert call(d, "T", "a", "add", 1) == 1
 
 
 def test_A6_09_a_clean_stop_does_not_wait_for_one_that_hangs(drey):
