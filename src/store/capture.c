@@ -307,6 +307,8 @@ spill_commit(struct capture *c, uint64_t segment)
 	free(c->overlay.slots);
 	c->overlay = kept;
 	spill_keep(c->shard->store, c->side.number, segment);
+	/* A record of kilobytes keeps a file of gigabytes: without this a segment would gather hundreds of them. */
+	journal_weigh(c->shard->store->journal, (uint64_t)c->side.n * PAGE_BYTES);
 }
 
 static void

@@ -178,6 +178,15 @@ journal_append(struct journal *j, uint64_t segment, struct buf *record, uint64_t
 }
 
 void
+journal_weigh(struct journal *j, uint64_t bytes)
+{
+	pthread_mutex_lock(&j->mutex);
+	if (j->segment_bytes)
+		j->segment_bytes += bytes;
+	pthread_mutex_unlock(&j->mutex);
+}
+
+void
 journal_kick(struct journal *j)
 {
 	pthread_mutex_lock(&j->mutex);

@@ -55,6 +55,7 @@ uint64_t journal_segment(const struct journal *);	/* the one being appended to *
 uint64_t journal_durable(const struct journal *);
 /* record as record_end() left it, encoded for segment; copies.  OK and *commit; JOURNAL_ROTATED; ERR_STORE after a failure. */
 int journal_append(struct journal *, uint64_t segment, struct buf *record, uint64_t body, uint64_t *commit);
+void journal_weigh(struct journal *, uint64_t bytes);	/* so many more lie beside the current segment: it is full the sooner, and they go with it */
 void journal_kick(struct journal *);			/* somebody waits: sync what has gathered */
 int journal_wait(struct journal *, uint64_t commit);	/* kicks; blocks; ERR_STORE after a failure */
 void journal_wake(struct journal *);			/* the failure is set: lets go of all who wait */

@@ -16,6 +16,9 @@
  * write: a commit of any size blocks its worker for about as long as one
  * overlay_max takes to write.
  *
+ * The file's bytes count as the segment's, so one giant fills a segment and the
+ * next record begins another: side files do not gather.
+ *
  * In memory: eight bytes per page, its checksum.
  *
  * A spill holds a descriptor of its own, past open_files: few objects have a

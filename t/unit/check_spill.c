@@ -108,6 +108,31 @@ START_TEST(one_giant_after_the_other)
 }
 END_TEST
 
+/* A segment's records are small, the files that go with it are not. */
+START_TEST(side_files_do_not_gather)
+{
+	struct scratch s;
+	struct db *db;
+
+	scratch_begin(&s);
+	db = scratch_db(&s, 1);
+	for (int i = 0; i < 10; i++) {
+		grow(db, 1 + i * GIANT * 1024, GIANT);
+		settle(&s, (commit(db), db));
+		tick(&s);
+	}
+	do_sql(db, "UPDATE t SET v = 'x' WHERE k = 1");	/* begins another segment */
+	settle(&s, (commit(db), db));
+	for (int tries = 0; sides(&s) > 0 && tries < 2000; tries++) {
+		shard_tick(s.shard);
+		usleep(5000);
+	}
+	ck_assert_int_eq(sides(&s), 0);
+	db_free(&db);
+	scratch_end(&s);
+}
+END_TEST
+
 START_TEST(a_rollback_takes_the_file_along)
 {
 	struct scratch s;
@@ -449,6 +474,7 @@ main(void)
 	tcase_add_test(t, what_was_spilled_is_read_at_every_stage);
 	tcase_add_test(t, a_page_changed_before_it_moved_on_keeps_its_change);
 	tcase_add_test(t, one_giant_after_the_other);
+	tcase_add_test(t, side_files_do_not_gather);
 	tcase_add_test(t, a_rollback_takes_the_file_along);
 	tcase_add_test(t, a_savepoint_inside_is_undone_alone);
 	tcase_add_loop_test(t, delete_all_right_after_leaves_nothing, 0, 3);
