@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import threading
 import time
 
@@ -309,16 +308,46 @@ def test_only_the_public_internet_unless_it_is_allowed(drey, origin):
     assert origin.connections == 0
 
 
+HOSTS = {"DREY_HOSTS": "inside.test=127.0.0.1 six.test=::1 mapped.test=::ffff:127.0.0.1 mixed.test=127.0.0.2,10.0.0.1,127.0.0.1 "
+                       "far.test=8.8.8.8 slow.test=~20000"}
+
+
+def resolving(drey, **conf):
+    return drey(FETCH, bindings=BOUND, app_conf=conf, preload=["fake_dns"], env=HOSTS)
+
+
 def test_a_name_that_leads_inside_is_refused_by_its_address(drey, origin):
-    name = socket.gethostname()
-    try:
-        addresses = {a[4][0] for a in socket.getaddrinfo(name, 80)}
-    except OSError:
-        addresses = set()
-    if not addresses or not all(a.startswith(("10.", "127.", "172.", "192.168.")) for a in addresses):
-        pytest.skip("the name of this machine leads to no private address")
-    d = drey(FETCH, bindings=BOUND)
-    assert f"{name} is at " in error_of(d, f"http://{name}:{origin.port}/")["message"]
+    d = resolving(drey)
+    for name, address in ("inside.test", "127.0.0.1"), ("six.test", "::1"), ("mapped.test", "127.0.0.1"), ("mixed.test", "127.0.0.2"):
+        e = error_of(d, origin.url("/", host=name))
+        assert f"{name} is at " in e["message"] and "fetch_allow " + name in e["message"], e
+        assert address in e["message"] or name == "mixed.test"
+    e = error_of(d, f"http://127.0.0.1.nowhere.test:{origin.port}/")
+    assert "has no address" in e["message"]
+    assert origin.connections == 0
+
+
+def test_of_several_addresses_only_those_that_are_allowed_are_tried(drey, origin):
+    with Origin("127.0.0.2") as other:
+        d = resolving(drey, fetch_allow="127.0.0.1")
+        d2 = resolving(drey, fetch_allow="none mixed.test")
+        assert get(d, origin.url("/", host="mixed.test"))["status"] == 200
+        assert origin.connections == 1 and other.connections == 0
+        assert get(d2, other.url("/", host="mixed.test"))["status"] == 200, "named: any address"
+        assert "far.test is at 8.8.8.8, a public address" in error_of(d2, "http://far.test/")["message"]
+
+
+def test_a_resolver_that_hangs_holds_nobody_up(drey, origin):
+    d = resolving(drey, fetch_allow="127.0.0.1")
+    start = time.monotonic()
+    assert error_of(d, "http://slow.test/", {"timeout": 100})["name"] == "TimeoutError"
+    assert get(d, origin.url("/"))["status"] == 200
+    result = in_background(call, d, "F", "a", "start", "http://slow.test/")
+    eventually(lambda: call(d, "F", "a", "started"), what="the request")
+    call(d, "F", "a", "stop")
+    assert result().startswith("AbortError")
+    d.stop(number=2)
+    assert time.monotonic() - start < 15, "somebody waited for the resolver"
 
 
 @pytest.mark.parametrize("allow", ["localhost", "*.localhost LOCALHOST.", "127.0.0.0/8 ::1", "all", "none localhost"])
@@ -434,7 +463,6 @@ def test_servers_that_break_off_are_told_apart(server, origin):
         e = error_of(server, origin.url(path))
         assert e["name"] == "TypeError" and text in e["message"], (path, e)
     assert "no connection" in error_of(server, f"http://127.0.0.1:{free_port()}/")["message"]
-    assert "has no address" in error_of(server, "http://no-such-host.invalid/")["message"]
     assert get(server, origin.url("/"))["status"] == 200
 
 
