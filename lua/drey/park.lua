@@ -12,6 +12,7 @@ local native = ...
 local PARK = native.PARK
 local error, type, xpcall = error, type, xpcall
 local raw_resume, raw_yield, create = coroutine.resume, coroutine.yield, coroutine.create
+local room, raw_gsub = native.room, string.gsub
 
 -- What a waiting call was resumed with, as its caller wants it.
 local function settle(ok, ...)
@@ -29,14 +30,25 @@ local function pass(co, ok, ...)
 end
 
 function coroutine.resume(co, ...)
+	room()
 	return pass(co, raw_resume(co, ...))
 end
 
 function coroutine.wrap(fn)
 	local co = create(fn)
 	return function(...)
+		room()
 		return settle(pass(co, raw_resume(co, ...)))
 	end
+end
+
+-- A callback inside a callback takes much of the thread's stack.
+-- (The call below leaves no trace: errors name their caller.)
+function string.gsub(s, pattern, by, n)	-- luacheck: ignore
+	if type(by) ~= "string" then
+		room()
+	end
+	return raw_gsub(s, pattern, by, n)
 end
 
 local sleep = native.time.sleep

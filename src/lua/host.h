@@ -52,6 +52,7 @@ void bind_time(lua_State *);		/* native.time: now, sleep */
 void bind_timers(lua_State *);		/* native.timers: set, clear */
 void bind_crypto(lua_State *);		/* native.crypto */
 void bind_console(lua_State *);		/* native.console */
+void bind_room(lua_State *);		/* native.room(): raises when the thread's stack runs short */
 void bind_json(lua_State *);		/* native.json: parse, stringify, null, and the array mark */
 
 #endif

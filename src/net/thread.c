@@ -11,6 +11,7 @@
 #include "net/listen.h"
 #include "net/server.h"
 
+enum { STACK_BYTES = 32 << 20 };	/* address space, not memory: Lua code may call itself through C, see lua/bind_room.c */
 enum {
 	FLUSH_MS = 1000,	/* for last words to sockets, when a stop was cut short or the store failed */
 	QUIET_LOOK_MS = 20,	/* draining: how often to ask whether the other threads are done too */
@@ -209,7 +210,11 @@ int
 thread_start(struct thread *t)
 {
 	atomic_store(&t->state, THREAD_STARTING);
-	int e = pthread_create(&t->id, NULL, thread_main, t);
+	pthread_attr_t attr;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	int e = pthread_create(&t->id, &attr, thread_main, t);
+	pthread_attr_destroy(&attr);
 	if (e != 0)
 		atomic_store(&t->state, THREAD_STOPPED);
 	t->running = e == 0;

@@ -84,6 +84,7 @@ function t.native()
 		place = place,
 		json = host.json,
 		crypto = host.crypto,
+		room = function() end,
 		time = { now = function() return 1795428000123 end, sleep = function() end },
 		timers = { set = function() end, clear = function() end },
 		console = { log = print },
