@@ -24,6 +24,8 @@
 #include "object/worker.h"
 #include "store/codec.h"
 
+enum { RETURNED_MAX = 4 * HOST_VALUES_MAX };
+
 void
 host_log_failure(struct task *t, const struct failure *f)
 {
@@ -53,12 +55,12 @@ take_error(struct task *t, int status, struct arena *a, struct failure *f)
 	if (!f->remote && task_raised(t, lua_topointer(L, -1), &traceback))
 		f->traceback = arena_str(a, traceback);
 	lua_pop(L, 1);
-	if (status == LUA_ERRMEM) {
-		struct place at = settings_limit_at(t->vm->app->conf, "memory");
+	if (status == LUA_ERRMEM || str_eq(f->message, STR("not enough memory"))) {	/* the latter raised again, by coroutine.wrap */
+		struct buf text = { 0 };
 
-		f->message = str_c(arena_printf(a, "not enough memory: all objects of app %s on this thread together may use "
-		    "%llu bytes (limits memory, %s:%d)", t->vm->app->name, (unsigned long long)t->vm->max,
-		    at.file ? at.file : "configuration", at.line));
+		overtime_add_memory(t->vm, &text);
+		f->message = arena_str(a, buf_slice(&text));
+		buf_fini(&text);
 	}
 	overtime_explain(t, a, f);
 	host_log_failure(t, f);
@@ -259,6 +261,8 @@ host_done(struct task *t, int status)
 		[TASK_FETCH] = end_fetch, [TASK_BACKGROUND] = end_background, [TASK_ASYNC] = end_async
 	};
 
+	if (status == 0 && lua_gettop(t->co) > RETURNED_MAX)
+		lua_settop(t->co, RETURNED_MAX);	/* too many in any case, and a stack has an end */
 	if (status == 0)
 		must(lua_checkstack(t->co, 8));
 	if (status == 0 && task_locks(t) && !t->object->reset)

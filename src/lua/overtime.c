@@ -5,9 +5,11 @@
  */
 #include "lua/overtime.h"
 
+#include <dlfcn.h>
 #include <lauxlib.h>
 #include <luajit.h>
 #include <stdlib.h>
+#include <unwind.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -95,6 +97,44 @@ overtime_raise(lua_State *L, struct object *o)
 	reset(vm, o);
 	lua_pushlstring(L, vm->over.p, vm->over.n);
 	lua_error(L);
+}
+
+/* ---- no memory in compiled code ---- */
+
+enum { FRAMES_MAX = 24 };		/* from compiled code down to the allocator there are some five */
+
+/* Code that no file on disk holds was made by the JIT. */
+static _Unwind_Reason_Code
+on_frame(struct _Unwind_Context *at, void *arg)
+{
+	int *left = arg;
+	Dl_info known;
+
+	*left = dladdr((void *)_Unwind_GetIP(at), &known) ? *left - 1 : -1;
+	return *left > 0 ? _URC_NO_REASON : _URC_END_OF_STACK;	/* libgcc aborts if it has to go on from there */
+}
+
+void
+overtime_full(struct vm *vm)
+{
+	int left = FRAMES_MAX;
+
+	if (!vm->current || !watch_inside(vm->watch) || vm->jit_off)
+		return;
+	_Unwind_Backtrace(on_frame, &left);
+	if (left >= 0)
+		return;
+	overtime_add_memory(vm, &vm->over);
+	watch_leap(vm->watch);
+}
+
+void
+overtime_add_memory(struct vm *vm, struct buf *out)
+{
+	struct place at = settings_limit_at(vm->app->conf, "memory");
+
+	buf_printf(out, "not enough memory: all objects of app %s on this thread together may use %llu bytes (limits memory, %s:%d)",
+	    vm->app->name, (unsigned long long)vm->max, at.file ? at.file : "configuration", at.line);
 }
 
 void
@@ -200,11 +240,11 @@ fail_others(struct vm *vm, struct task *guilty, const struct failure *its)
 	char label[256];
 	struct failure why = { .retryable = true, .reset = true };
 
-	buf_printf(&text, "Durable Object reset because its Lua VM was lost: %s exceeded its CPU time limit",
+	buf_printf(&text, "Durable Object reset because its Lua VM was lost: %s exceeded a limit",
 	    guilty->object ? object_label(guilty->object, label, sizeof(label)).p : "a request in the front module");
 	why.message = buf_slice(&text);
 	worker_break_app(vm->worker, vm->app, guilty->object, &why);
-	why.message = STR("Worker restarted because its Lua VM was lost: another event exceeded its CPU time limit");
+	why.message = STR("Worker restarted because its Lua VM was lost: another event exceeded a limit");
 	why.reset = false;
 	list_each_safe (n, &vm->front) {
 		struct task *t = container_of(n, struct task, link);

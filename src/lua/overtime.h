@@ -20,6 +20,10 @@ bool overtime_end(struct task *, int status);
 void overtime_explain(struct task *, struct arena *, struct failure *);
 /* A storage call broke the db because time is up: resets the object, raises.  Else returns. */
 void overtime_raise(lua_State *, struct object *);
+/* The allocator refuses.  Compiled code cannot bear an error there (the packaged LuaJIT walks into nowhere): then this does not return,
+ * the VM is lost. */
+void overtime_full(struct vm *);
+void overtime_add_memory(struct vm *, struct buf *);	/* "not enough memory: ..." */
 void overtime_slow(struct task *);		/* turns the JIT off or on for who runs next */
 bool overtime_load(struct vm *);		/* if the app could not be loaded after a loss: tries again.  false: err_text() */
 

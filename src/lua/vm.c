@@ -19,11 +19,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "lua/bind_stream.h"
+#include "lua/overtime.h"
 #include "lua/sqlvalue.h"
 #include "lua/task.h"
 #include "object/worker.h"
 
-enum { REST_MS = 400, REST_WORTH = 1 << 20 };	/* how long quiet; how many bytes make it worth it */
+enum { ROUNDS_MAX = 8, REST_MS = 400, REST_WORTH = 1 << 20 };	/* how long quiet; how many bytes make it worth it */
 
 static void *
 on_alloc(void *ud, void *p, size_t old, size_t n)
@@ -36,8 +37,10 @@ on_alloc(void *ud, void *p, size_t old, size_t n)
 		slabs_put(&vm->slabs, p, old);
 		return NULL;
 	}
-	if (n > old && vm->strict && vm->used + (n - old) > vm->max)
+	if (n > old && vm->strict && vm->used + (n - old) > vm->max) {
+		overtime_full(vm);
 		return NULL;
+	}
 	q = slabs_resize(&vm->slabs, p, old, n);
 	if (!q) {
 		must(vm->strict);	/* nobody could catch it */
@@ -74,10 +77,20 @@ vm_keep(struct vm *vm, enum vm_ref r)
 	vm->ref[r] = luaL_ref(vm->L, LUA_REGISTRYINDEX);
 }
 
+/* Lua's table of strings shrinks by half with each collection.  One left by a burst makes every step of the collector so slow that
+ * garbage outgrows the limit: it goes on while that is worth it. */
 static void
 collect(struct vm *vm)
 {
-	lua_gc(vm->L, LUA_GCCOLLECT, 0);
+	size_t before, start = vm->used;
+
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		before = vm->used;
+		lua_gc(vm->L, LUA_GCCOLLECT, 0);
+		if (vm->used > before - before / 16)
+			break;
+	}
+	vm->untrimmed |= start - vm->used > REST_WORTH;
 	vm->settled = vm->used;
 	vm->collect_at = vm->used < vm->max ? vm->used + (vm->max - vm->used) / 2 : vm->max;
 	if (vm->collect_at < vm->max / 2)
@@ -94,9 +107,11 @@ on_rest(struct timer *t)
 		timer_set(&vm->worker->timers, t, clock_ms() + REST_MS);
 		return;
 	}
-	if (vm->used < vm->settled + REST_WORTH)
+	if (vm->used >= vm->settled + REST_WORTH)
+		collect(vm);
+	if (!vm->untrimmed)
 		return;
-	collect(vm);
+	vm->untrimmed = false;
 	slabs_trim(&vm->slabs);
 	malloc_trim(0);
 }
@@ -169,6 +184,7 @@ vm_lose(struct vm *vm)
 {
 	must(!vm->current);
 	vm->life++;
+	vm->untrimmed |= vm->used > REST_WORTH;
 	vm->used = vm->settled = 0;
 	vm->strict = vm->jit_off = false;
 	sql_lose_cursors(vm);

@@ -67,6 +67,7 @@ struct vm {
 	bool strict;
 	size_t collect_at;		/* collect garbage between tasks above this */
 	size_t settled;			/* used after the last full collection */
+	bool untrimmed;			/* much was freed since memory went back to the kernel */
 	struct timer rest;		/* looks whether the VM has become quiet */
 	unsigned runs, runs_seen;	/* how often code ran; and when the timer last looked */
 	int ref[REF_COUNT];

@@ -135,6 +135,18 @@ lost(struct watch *w)
 	return WATCH_LOST;
 }
 
+bool
+watch_inside(const struct watch *w)
+{
+	return w && !w->held && (atomic_load_explicit(&w->run, memory_order_relaxed) & 1);
+}
+
+void
+watch_leap(struct watch *w)
+{
+	siglongjmp(w->out, 1);
+}
+
 static void attach(struct watch *);
 
 int

@@ -74,6 +74,10 @@ void watch_fini(struct watch *);
 /* lua_resume() that ends.  *left_us: the event's budget, and what is left of it. */
 int watch_resume(struct watch *, lua_State *co, int nargs, int64_t *left_us);
 
+/* Nobody holds it, and Lua runs. */
+bool watch_inside(const struct watch *);
+_Noreturn void watch_leap(struct watch *);	/* what the handler does, from a call out of Lua */
+
 static inline void
 watch_hold(struct watch *w)
 {

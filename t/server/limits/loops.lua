@@ -172,18 +172,24 @@ end
 
 function Loops:in_pieces()		-- each piece is short, together they are too much
 	for _ = 1, 100000 do
-		for _ = 1, 100000 do end
+		for _ = 1, 2000000 do end
 		sleep(0)
 	end
 end
 
--- What is left afterwards.
+-- Not endless.
 
-function Loops:add()
-	self.woken = self.woken + 1
-	local n = (self.storage:get "count" or 0) + 1
-	self.storage:put("count", n)
-	return { memory = self.woken, stored = n, half = self.storage:get "half" }
+function Loops:patient()	-- waits for longer than it may run
+	for _ = 1, 20 do sleep(10) end
+	return "done"
+end
+
+function Loops:half(_)		-- what in_block and in_transaction had written
+	return self.storage:get "half"
+end
+
+function Loops:later(name)	-- the loop comes after the answer
+	self.ctx:waitUntil(function() self[name](self) end)
 end
 
 return Loops
