@@ -246,11 +246,13 @@ fail_others(struct vm *vm, struct task *guilty, const struct failure *its)
 	worker_break_app(vm->worker, vm->app, guilty->object, &why);
 	why.message = STR("Worker restarted because its Lua VM was lost: another event exceeded a limit");
 	why.reset = false;
-	list_each_safe (n, &vm->front) {
+	for (;;) {			/* one that goes may take others along */
+		struct list *n = vm->front.next == &guilty->link ? guilty->link.next : vm->front.next;
 		struct task *t = container_of(n, struct task, link);
 
-		if (t != guilty)
-			fail_front(t, t->call && t->call == guilty->event ? its : &why);
+		if (n == &vm->front)
+			break;
+		fail_front(t, t->call && t->call == guilty->event ? its : &why);
 	}
 	buf_fini(&text);
 }

@@ -13,8 +13,9 @@
  * of though it calls Lua holds the watch meanwhile.
  *
  * Time is the thread's processor time, charged to an event whenever the
- * watchdog looks: what waits costs nothing, what runs costs what it uses, and
- * a run too short to be looked at costs its share of luck.
+ * watchdog looks: what waits costs nothing, what runs on costs what it uses, and
+ * of many short runs those that are seen pay for the others; on a machine
+ * with too much to do that is too little, never too much.
  *
  * Lives in: one per worker, in its host.  Thread: the worker's; what the watchdog's thread
  * and the signal handler touch is atomic or marked.
