@@ -12,19 +12,26 @@
 #include "base/str.h"
 #include "store/disk.h"
 
-enum { POOL_MAX = 64, CAP_MIN = 4, CAP_KEPT = 16, RUN = 32 };
+enum { CAP_MIN = 4, CAP_KEPT = 16, RUN = 32 };
+
+void
+page_pool_init(struct page_pool *pool)
+{
+	slabs_init(&pool->slabs);
+}
+
+void
+page_pool_fini(struct page_pool *pool)
+{
+	slabs_fini(&pool->slabs);
+}
 
 struct page *
 page_get(struct page_pool *pool)
 {
-	struct page *p = pool->free;
+	struct page *p = slabs_get(&pool->slabs, sizeof *p);
 
-	if (!p) {
-		p = xmalloc(sizeof *p);
-	} else {
-		memcpy(&pool->free, p->data, sizeof pool->free);
-		pool->n--;
-	}
+	must(p);
 	p->logged = p->since = 0;
 	p->pgno = p->changed = 0;
 	return p;
@@ -33,25 +40,7 @@ page_get(struct page_pool *pool)
 void
 page_put(struct page_pool *pool, struct page *p)
 {
-	if (pool->n >= POOL_MAX) {
-		free(p);
-		return;
-	}
-	memcpy(p->data, &pool->free, sizeof pool->free);
-	pool->free = p;
-	pool->n++;
-}
-
-void
-page_pool_fini(struct page_pool *pool)
-{
-	while (pool->free) {
-		struct page *p = pool->free;
-
-		memcpy(&pool->free, p->data, sizeof pool->free);
-		free(p);
-	}
-	pool->n = 0;
+	slabs_put(&pool->slabs, p, sizeof *p);
 }
 
 static uint32_t

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "base/slabs.h"
+
 enum { PAGE_BYTES = 4096 };
 
 struct page {
@@ -25,15 +27,15 @@ struct pages {
 	uint32_t n, cap;
 };
 
-/* Pages that were let go, for the next transaction; one per shard, bounded. */
+/* Where the pages of one shard come from. */
 struct page_pool {
-	struct page *free;
-	uint32_t n;
+	struct slabs slabs;
 };
 
+void page_pool_init(struct page_pool *);
+void page_pool_fini(struct page_pool *);	/* and all its pages, if any are left */
 struct page *page_get(struct page_pool *);	/* data is not cleared */
 void page_put(struct page_pool *, struct page *);	/* takes */
-void page_pool_fini(struct page_pool *);
 
 struct page *pages_find(const struct pages *, uint32_t pgno);
 void pages_add(struct pages *, struct page *);	/* takes; its number must not be there */

@@ -55,6 +55,7 @@ replay_new(const char *dir, const char *journal_dir, struct map *klasses)
 	r->journal_dir = journal_dir;
 	r->klasses = klasses;
 	r->whole = unsynced_whole(dir);
+	page_pool_init(&r->pool);
 	map_init(&r->targets);
 	list_init(&r->all);
 	failure_init(&r->failure, NULL, NULL);

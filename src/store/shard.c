@@ -24,6 +24,7 @@ shard_new(struct store *st, unsigned index, void (*wake)(void *arg), void *arg)
 	s->wake = wake;
 	s->arg = arg;
 	s->tick_pages = TICK_PAGES;
+	page_pool_init(&s->pool);
 	files_init(&s->files, st->files_max);
 	list_init(&s->journaled);
 	list_init(&s->over);

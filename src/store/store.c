@@ -14,6 +14,7 @@
 #include "store/disk.h"
 #include "store/inside.h"
 #include "store/lock.h"
+#include "store/memory.h"
 #include "store/recover.h"
 #include "store/shard.h"
 #include "store/spill.h"
@@ -27,6 +28,7 @@ store_configure_sqlite(void)
 	must(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
 	must(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) == SQLITE_OK);
 	must(sqlite3_config(SQLITE_CONFIG_MULTITHREAD) == SQLITE_OK);
+	memory_configure();
 	must(sqlite3_initialize() == SQLITE_OK);
 }
 
