@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "store/blank.h"
 #include "store/disk.h"
 #include "store/inside.h"
 #include "store/quarantine.h"
@@ -106,6 +107,12 @@ file_page(struct capture *c, uint32_t pgno, unsigned from, unsigned n, void *to)
 	return OK;
 }
 
+uint32_t
+capture_size(const struct capture *c)
+{
+	return c->size ? c->size : BLANK_PAGES;
+}
+
 int
 capture_read(struct capture *c, uint32_t pgno, unsigned from, unsigned n, void *to)
 {
@@ -113,6 +120,10 @@ capture_read(struct capture *c, uint32_t pgno, unsigned from, unsigned n, void *
 
 	if (!p && spill_has(&c->spill, pgno))
 		return spill_read(&c->spill, pgno, from, n, to);
+	if (c->size == 0 && pgno < BLANK_PAGES) {
+		memcpy(to, blank_page(pgno) + from, n);
+		return OK;
+	}
 	if (!p && pgno < c->keep)
 		p = pages_find(&c->overlay, pgno);
 	if (p) {
@@ -183,8 +194,8 @@ capture_seal(struct capture *c)
 	return spill_sync(&c->spill, c->shard->store);
 }
 
-int
-capture_write(struct capture *c, uint32_t pgno, const void *page)
+static void
+put_page(struct capture *c, uint32_t pgno, const void *page)
 {
 	struct page *p = pages_find(&c->pending, pgno);
 
@@ -196,6 +207,15 @@ capture_write(struct capture *c, uint32_t pgno, const void *page)
 	memcpy(p->data, page, PAGE_BYTES);
 	if (pgno >= c->size)
 		c->size = pgno + 1;
+}
+
+int
+capture_write(struct capture *c, uint32_t pgno, const void *page)
+{
+	if (c->size == 0)		/* what SQLite took for pages becomes pages */
+		for (uint32_t i = 0; i < BLANK_PAGES; i++)
+			put_page(c, i, blank_page(i));
+	put_page(c, pgno, page);
 	c->changed = true;
 	if ((uint64_t)c->pending.n * PAGE_BYTES > (overlay_max(c) < SPILL_MOST ? overlay_max(c) : SPILL_MOST))
 		return capture_spill(c);

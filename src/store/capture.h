@@ -60,6 +60,7 @@ void capture_init(struct capture *, struct shard *, const unsigned char id[PATHS
 void capture_drop(struct capture *);		/* lets go of pages, descriptor and lists; writes nothing */
 
 int capture_know(struct capture *);		/* looks how large the file is, once; needs klass.  ERR_IO; ERR_CORRUPT, ERR_STORE: see quarantine.h */
+uint32_t capture_size(const struct capture *);	/* in pages, as SQLite sees it: nothing looks like blank.h */
 int capture_read(struct capture *, uint32_t pgno, unsigned from, unsigned n, void *to);	/* ERR_IO: could not read the file */
 int capture_write(struct capture *, uint32_t pgno, const void *page);	/* a whole page; copies.  ERR_IO, ERR_STORE: could not spill */
 void capture_truncate(struct capture *, uint32_t size);

@@ -25,7 +25,9 @@
 
 /* SQLite's cache doubles what the overlay or the kernel's cache holds.  Only the WARM_MAX databases of a shard that were used last keep
  * theirs; the others read their pages again, by a memcpy or a pread. */
-enum { CACHE_PAGES = 32, WARM_MAX = 128, PAGES_MOST = (int)(10ull * 1024 * 1024 * 1024 / PAGE_BYTES) };	/* 10 GiB per object */
+#define CACHE_PAGES "32"
+
+enum { WARM_MAX = 128, PAGES_MOST = (int)(10ull * 1024 * 1024 * 1024 / PAGE_BYTES) };	/* 10 GiB per object */
 
 enum { ASK_STOP_STEPS = 1000 };	/* of SQLite's machine: some ten microseconds */
 
@@ -35,7 +37,7 @@ struct db {
 	struct capture capture;
 	struct db_parts parts;
 	sqlite3 *handle;
-	sqlite3_stmt *begin, *commit;	/* cached: prepared with the handle */
+	sqlite3_stmt *begin, *commit;	/* NULL until the handle's first transaction */
 	bool begun;			/* BEGIN has run on this handle */
 	bool dirty;			/* an implicit transaction is open */
 	bool wiped;			/* ... in which deleteAll ran: the handle knows nothing of what was before */
@@ -246,43 +248,50 @@ db_close_handle(struct db *db, const char *why)
 	atomic_fetch_sub_explicit(&db->capture.shard->databases, 1, memory_order_relaxed);
 }
 
-static const char setup[] =
-	"PRAGMA locking_mode=EXCLUSIVE;"	/* nobody else writes: no look at the change counter before each read */
-	"PRAGMA journal_mode=TRUNCATE;"		/* in memory while small; see temp.h */
-	"PRAGMA synchronous=OFF;"		/* the journal thread syncs */
-	"PRAGMA temp_store=FILE;"		/* likewise */
-	"PRAGMA page_size=4096;";
+/* The rest is SQLite's default, or set by sql_guard(): a handle that is opened for one read feels each PRAGMA. */
+#define SETUP \
+	"PRAGMA locking_mode=EXCLUSIVE;"	/* nobody else writes: no look at the change counter before each read */ \
+	"PRAGMA journal_mode=TRUNCATE;"		/* in memory while small; see temp.h */ \
+	"PRAGMA synchronous=OFF;"		/* the journal thread syncs */ \
+	"PRAGMA temp_store=FILE;"		/* likewise in memory while small */ \
+	"PRAGMA cache_size="
 
 static int
 handle_set_up(struct db *db)
 {
 	/* Debian's SQLite registers a dozen modules per handle; the authorizer lets users have these. */
 	static const char *modules[] = { "fts5", "fts5vocab", "json_each", "json_tree", "rtree", "rtree_i32", NULL };
-	struct sql_limits now;
-	char limits[96];
-	int64_t pages = PAGES_MOST;
 	int rc;
 
 	sqlite3_drop_modules(db->handle, modules);
+	rc = sqlite3_exec(db->handle, SETUP CACHE_PAGES, NULL, NULL, NULL);
+	if (db->stop)
+		sqlite3_progress_handler(db->handle, ASK_STOP_STEPS, on_progress, db);
+	sql_guard(db, db->handle);	/* now that ours are through its limits */
+	return rc;
+}
+
+/* What a handle needs from its first transaction on. */
+static int
+writing_set_up(struct db *db)
+{
+	struct sql_limits now;
+	char limit[64];
+	int64_t pages = PAGES_MOST;
+	int rc;
+
 	if (db_limits(db, &now) && now.of[SQL_LIMIT_STORAGE].value)
 		pages = now.of[SQL_LIMIT_STORAGE].value / PAGE_BYTES;
 	if (pages > MAX_PAGE_COUNT)
 		pages = MAX_PAGE_COUNT;
-	snprintf(limits, sizeof limits, "PRAGMA cache_size=%d;PRAGMA max_page_count=%lld;", CACHE_PAGES, (long long)pages);
-	sqlite3_extended_result_codes(db->handle, 0);
-	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
-	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	rc = sqlite3_exec(db->handle, setup, NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db->handle, limits, NULL, NULL, NULL);
-	if (db->stop)
-		sqlite3_progress_handler(db->handle, ASK_STOP_STEPS, on_progress, db);
-	sql_guard(db, db->handle);	/* expires what was prepared before it */
-	if (rc == SQLITE_OK)
+	snprintf(limit, sizeof limit, "PRAGMA max_page_count=%lld", (long long)pages);
+	db->parts.trusted = true;
+	rc = sqlite3_exec(db->handle, limit, NULL, NULL, NULL);
+	if (rc == SQLITE_OK && !db->begin)
 		rc = sqlite3_prepare_v3(db->handle, "BEGIN", -1, SQLITE_PREPARE_PERSISTENT, &db->begin, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v3(db->handle, "COMMIT", -1, SQLITE_PREPARE_PERSISTENT, &db->commit, NULL);
+	db->parts.trusted = false;
 	return rc;
 }
 
@@ -389,6 +398,8 @@ db_begin(struct db *db)
 		return OK;
 	if (!db_handle(db) || room_check(&db->capture.shard->store->room) != OK)
 		return err_code();
+	if (!db->commit && (rc = writing_set_up(db)) != SQLITE_OK)
+		return db_fail(db, rc);
 	if ((rc = run(db, db->begin)) != SQLITE_OK)
 		return db_fail(db, rc);
 	db->begun = true;

@@ -11,6 +11,10 @@
 #include "base/list.h"
 #include "store/db.h"
 
+/* meta.c's table, which every new database has; see blank.h. */
+#define META_TABLE "_cf_METADATA"
+#define META_CREATE "CREATE TABLE " META_TABLE " (key INTEGER PRIMARY KEY, value BLOB)"
+
 /* What the database remembers for kv.c and sql.c; they own what hangs on it. */
 struct db_parts {
 	struct list cursors;		/* open ones; sql_orphan_all() kills them before a rollback, delete or close */

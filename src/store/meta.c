@@ -5,10 +5,8 @@
 #include "base/err.h"
 #include "store/handle.h"
 
-static const char create[] = "CREATE TABLE IF NOT EXISTS _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)";
-static const char there[] = "SELECT 1 FROM sqlite_master WHERE type='table' AND name='_cf_METADATA'";
-static const char get[] = "SELECT value FROM _cf_METADATA WHERE key=?1";
-static const char put[] = "INSERT INTO _cf_METADATA VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value=?2";
+static const char get[] = "SELECT value FROM " META_TABLE " WHERE key=?1";
+static const char put[] = "INSERT INTO " META_TABLE " VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value=?2";
 
 static sqlite3_stmt *
 meta_prepare(struct db *db, sqlite3 *h, const char *text, int key)
@@ -42,10 +40,19 @@ meta_step(struct db *db, sqlite3_stmt *s)
 	return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : db_fail(db, rc);
 }
 
+/* Is the table there?  Not in a file that somebody else made.  1, 0, or an error. */
 static int
-meta_run(struct db *db, sqlite3 *h, const char *text)
+meta_there(struct db *db, sqlite3 *h)
 {
-	sqlite3_stmt *s = meta_prepare(db, h, text, 0);
+	int rc = sqlite3_table_column_metadata(h, "main", META_TABLE, "key", NULL, NULL, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 1 : rc == SQLITE_ERROR ? 0 : db_fail(db, rc);
+}
+
+static int
+meta_create(struct db *db, sqlite3 *h)
+{
+	sqlite3_stmt *s = meta_prepare(db, h, META_CREATE, 0);
 	int rc = meta_step(db, s);
 
 	sqlite3_finalize(s);
@@ -65,7 +72,7 @@ db_meta_get(struct db *db, int key, struct str *value)
 		return OK;
 	if (!(h = db_handle(db)))
 		return err_code();
-	if ((rc = meta_run(db, h, there)) != 1)
+	if ((rc = meta_there(db, h)) != 1)
 		return rc;
 	s = meta_prepare(db, h, get, key);
 	if ((rc = meta_step(db, s)) == 1) {
@@ -89,7 +96,9 @@ db_meta_put(struct db *db, int key, struct str value)
 
 	if (rc != OK || !(h = db_handle(db)))
 		return err_code();
-	if ((rc = meta_run(db, h, create)) < 0)
+	if ((rc = meta_there(db, h)) == 0)
+		rc = meta_create(db, h);
+	if (rc < 0)
 		return rc;
 	if (!(s = meta_prepare(db, h, put, key)))
 		return err_code();

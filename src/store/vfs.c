@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "store/blank.h"
 #include "store/capture.h"
 #include "store/shard.h"
 #include "store/temp.h"
@@ -39,7 +40,7 @@ static int
 vfs_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
 	struct capture *c = capture_of(f);
-	sqlite3_int64 end = (sqlite3_int64)c->size * PAGE_BYTES;
+	sqlite3_int64 end = (sqlite3_int64)capture_size(c) * PAGE_BYTES;
 	char *p = to;
 	int all = n;
 
@@ -115,7 +116,7 @@ vfs_sync(sqlite3_file *f, int flags)
 static int
 vfs_size(sqlite3_file *f, sqlite3_int64 *size)
 {
-	*size = (sqlite3_int64)capture_of(f)->size * PAGE_BYTES;
+	*size = (sqlite3_int64)capture_size(capture_of(f)) * PAGE_BYTES;
 	return SQLITE_OK;
 }
 
@@ -283,6 +284,7 @@ vfs_register(struct shard *s)
 	v->vfs.xFullPathname = vfs_full;
 	must(sqlite3_vfs_register(&v->vfs, 0) == SQLITE_OK);
 	s->vfs = v;
+	blank_make();
 }
 
 const char *

@@ -141,7 +141,7 @@ REFUSED = {
         'PRAGMA table_xinfo("_cf_KV")', 'PRAGMA index_list([_cf_KV])', 'PRAGMA foreign_key_list(_cf_KV)',
         'PRAGMA foreign_key_check(_cf_KV)', 'PRAGMA quick_check(_cf_KV)', 'PRAGMA table_list(_cf_KV)',
         "SELECT * FROM pragma_table_info('_cf_KV')", "SELECT * FROM pragma_table_info('_cf_' || 'KV')",
-        'SELECT p.name FROM sqlite_master m, pragma_table_info(m.name) p',
+        "SELECT p.name FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.name <> '_cf_METADATA'",
         'SELECT * FROM pragma_index_list(char(95, 99, 102, 95, 75, 86))', "SELECT * FROM pragma_quick_check('_cf_KV')",
         "SELECT * FROM pragma_foreign_key_check('_cf_KV')", 'SELECT last_insert_rowid() FROM _cf_KV',
         "SELECT name FROM pragma_table_info WHERE arg = '_cf_KV'", 'CREATE TABLE child (k TEXT REFERENCES _cf_KV (key))',
