@@ -5,13 +5,13 @@
  * at a time.
  *
  * A piece goes back on the thread it came from, as a handle belongs to one
- * worker, which closes it.  When the thread ends, all that it had ends with it.
+ * worker, or on another one when that thread has ended.
  *
  * Thread: before any other.
  */
 #ifndef DREY_STORE_MEMORY_H
 #define DREY_STORE_MEMORY_H
 
-void memory_configure(void);		/* before sqlite3_initialize() */
+void memory_configure(void);		/* before sqlite3_initialize(); once, more often is harmless */
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "store/blank.h"
 #include "store/checkpoint.h"
 #include "store/disk.h"
 #include "store/inside.h"
@@ -30,6 +31,7 @@ store_configure_sqlite(void)
 	must(sqlite3_config(SQLITE_CONFIG_MULTITHREAD) == SQLITE_OK);
 	memory_configure();
 	must(sqlite3_initialize() == SQLITE_OK);
+	blank_make();			/* now, when nothing fails yet */
 }
 
 /* -- what the threads tell -- */

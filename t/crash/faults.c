@@ -43,6 +43,7 @@
 #include "base/str.h"
 #include "store/handle.h"
 #include "store/kv.h"
+#include "store/memory.h"
 #include "store/shard.h"
 #include "store/sql.h"
 #include "store/store.h"
@@ -214,6 +215,7 @@ take_over_malloc(void)
 {
 	sqlite3_mem_methods m;
 
+	memory_configure();
 	check(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &usual) == SQLITE_OK);
 	m = usual;
 	m.xMalloc = failing_malloc;

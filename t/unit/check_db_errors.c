@@ -93,7 +93,7 @@ START_TEST(a_damaged_file_breaks_its_object_and_is_set_aside)
 	id_path(&s, path, 1);
 	int fd = open(path, O_WRONLY);
 	memset(text, 0xff, sizeof text);
-	ck_assert_int_eq(pwrite(fd, text, sizeof text, 4096), (ssize_t)sizeof text);	/* the table's root page */
+	ck_assert_int_eq(pwrite(fd, text, sizeof text, 8192), (ssize_t)sizeof text);	/* the table's root page */
 	close(fd);
 	db = scratch_db(&s, 1);
 	do_sql(db, "CREATE TABLE u(y)");
@@ -125,7 +125,7 @@ START_TEST(a_damaged_file_breaks_its_object_and_is_set_aside)
 	do_sql(db, "CREATE TABLE t(x)");
 	commit(db);
 	db_free(&db);
-	ck_assert_int_eq(file_size(&s, 1), 8192);
+	ck_assert_int_eq(file_size(&s, 1), 12288);
 	scratch_end(&s);
 }
 END_TEST

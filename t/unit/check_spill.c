@@ -456,7 +456,7 @@ START_TEST(sqlite_keeps_little_in_memory_and_leaves_no_file)
 	ck_assert_msg(entries(s.dir, "/journal/*.temp") == 0, "a temporary file has a name");
 	ck_assert_int_eq(ask(db, "SELECT count(*) FROM (SELECT v FROM t ORDER BY substr(v, 3), k)"), GIANT * 1024);
 	db_rollback(db);
-	ck_assert_int_eq(ask(db, "SELECT count(*) FROM sqlite_schema"), 1);
+	ck_assert_int_eq(ask(db, "SELECT count(*) FROM sqlite_schema WHERE name <> '_cf_METADATA'"), 1);
 	db_free(&db);
 	scratch_end(&s);
 }
