@@ -182,7 +182,7 @@ read_escaped(struct reader *r, const unsigned char *quote)
 	const unsigned char *from = quote + 1, *close = r->p;
 	bool on_stack;
 
-	while (*close != '"' && close < r->end)
+	while (close < r->end && *close != '"')
 		close += *close == '\\' ? 2 : 1;
 	if (close >= r->end)
 		close = r->end;

@@ -283,6 +283,7 @@ t.describe("JSON.parse", function()
 			["truely"] = "something follows the value at line 1, column 5", ["True"] = "expected a value",
 			["nul"] = "expected a value", ["{1:2}"] = 'expected a key in "quotes"', ['{"a"'] = "expected : behind a key",
 			["undefined"] = "expected a value", ["\11" .. "1"] = "expected a value",
+			['["x1,\\'] = "invalid escape in a string at line 1, column 6",
 			['"abc'] = "a string without an end at line 1, column 1",
 			['["a","b]'] = "a string without an end at line 1, column 6",
 			['"\\n abc'] = "a string without an end",
