@@ -53,7 +53,7 @@ resize(struct piece *x, size_t n, unsigned char mark)
 START_TEST(pieces_of_every_size_are_whole_and_aligned)
 {
 	slabs_init(&s);
-	for (size_t n = 1; n < 3 * SLABS_SMALL; n++) {
+	for (size_t n = 1; n < 3 * SLABS_SMALL; n += 1 + n / 512) {
 		struct piece a = { .n = n }, b = { .n = n };
 
 		ck_assert_ptr_nonnull(a.p = slabs_get(&s, n));
@@ -111,7 +111,9 @@ START_TEST(nothing_is_resized_from_nothing_and_nothing_is_freed)
 	ck_assert_ptr_nonnull(p = slabs_resize(&s, NULL, 0, 100));
 	memset(p, 1, 100);
 	slabs_put(&s, p, 100);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)	/* they abort */
 	ck_assert_ptr_null(slabs_get(&s, SIZE_MAX - 8));
+#endif
 	slabs_fini(&s);
 }
 END_TEST
@@ -172,6 +174,7 @@ main(void)
 	int failed;
 
 	suite_add_tcase(s1, tc);
+	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, pieces_of_every_size_are_whole_and_aligned);
 	tcase_add_test(tc, a_random_walk_overwrites_nobody);
 	tcase_add_test(tc, nothing_is_resized_from_nothing_and_nothing_is_freed);
