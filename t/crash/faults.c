@@ -21,207 +21,25 @@
  *	DREY_FAULTS_STEPS=n	a workload of n steps (70)
  */
 #undef _FORTIFY_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "faults.h"
 
-#include "base/err.h"
+#include <ftw.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
 #include "base/log.h"
 #include "base/str.h"
 #include "store/handle.h"
 #include "store/kv.h"
-#include "store/memory.h"
 #include "store/shard.h"
 #include "store/sql.h"
 #include "store/store.h"
 
-enum { DATABASES = 6, VICTIM = DATABASES - 1, COMMITS_MAX = 1024, FDS = 1024, SECONDS = 60 };
-
-enum call { READ, WRITE, SYNC, OPEN, TRUNCATE, RENAME, UNLINK, MKDIR, MALLOC };
-
-static const struct row {
-	const char *name;
-	enum call call;
-	int error;
-	bool on;			/* all calls from the Nth on */
-	bool told;			/* it never passes in silence */
-	unsigned stride;		/* of N, in a short run */
-} matrix[] = {
-	{ "read EIO", READ, EIO, false, false, 3 },
-	{ "read EIO from then on", READ, EIO, true, true, 5 },
-	{ "write EIO", WRITE, EIO, false, true, 9 },
-	{ "write ENOSPC", WRITE, ENOSPC, false, false, 11 },
-	{ "write ENOSPC from then on", WRITE, ENOSPC, true, true, 23 },
-	{ "sync EIO", SYNC, EIO, false, true, 7 },
-	{ "open EIO", OPEN, EIO, false, false, 5 },
-	{ "open EACCES from then on", OPEN, EACCES, true, true, 11 },
-	{ "ftruncate EIO", TRUNCATE, EIO, false, true, 1 },
-	{ "rename EIO", RENAME, EIO, false, false, 1 },
-	{ "unlink EIO", UNLINK, EIO, false, false, 1 },
-	{ "mkdir EIO", MKDIR, EIO, false, true, 1 },
-	{ "mkdir ENOSPC from then on", MKDIR, ENOSPC, true, true, 1 },
-	{ "malloc", MALLOC, ENOMEM, false, false, 701 },
-	{ "malloc from then on", MALLOC, ENOMEM, true, true, 1409 },
-};
+enum { DATABASES = 6, VICTIM = DATABASES - 1, COMMITS_MAX = 1024, SECONDS = 60 };
 
 static int steps = 70;			/* of the workload, each time the store is open */
-static const struct row *row;		/* what fails in this process */
-static long nth;
-static atomic_long calls;
-static atomic_bool armed, hit;
-static char root[128];
-static atomic_bool below[FDS];		/* is this descriptor of a file below root? */
 static bool keep;			/* the folder of a workload that went wrong */
-static char doing[64] = "";		/* for a failure */
-
-static _Noreturn void
-failed(const char *what, int line)
-{
-	fprintf(stderr, "faults.c:%d: %s is false: %s, call %ld, %s: %s\n", line, what, row ? row->name : "none", nth, doing, err_text());
-	_exit(1);
-}
-
-#define check(expr) ((expr) ? (void)0 : failed(#expr, __LINE__))
-
-/* ---- what stands in for libc ---- */
-
-static bool
-fails(enum call call, bool ours)
-{
-	long n;
-
-	if (!ours || !atomic_load(&armed) || row->call != call)
-		return false;
-	n = atomic_fetch_add(&calls, 1) + 1;
-	if (row->on ? n < nth : n != nth)
-		return false;
-	atomic_store(&hit, true);
-	errno = row->error;
-	return true;
-}
-
-static bool
-ours(int fd)
-{
-	return fd >= 0 && fd < FDS && atomic_load(&below[fd]);
-}
-
-static bool
-path_ours(const char *path)
-{
-	return *root && strncmp(path, root, strlen(root)) == 0;
-}
-
-int
-open(const char *path, int flags, ...)
-{
-	int fd = fails(OPEN, path_ours(path)) ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
-
-	if (fd >= 0 && fd < FDS)
-		atomic_store(&below[fd], path_ours(path));
-	return fd;
-}
-
-ssize_t
-pread(int fd, void *to, size_t n, off_t at)
-{
-	return fails(READ, ours(fd)) ? -1 : syscall(SYS_pread64, fd, to, n, at);
-}
-
-ssize_t
-pwrite(int fd, const void *from, size_t n, off_t at)
-{
-	return fails(WRITE, ours(fd)) ? -1 : syscall(SYS_pwrite64, fd, from, n, at);
-}
-
-ssize_t
-pwritev(int fd, const struct iovec *v, int n, off_t at)
-{
-	return fails(WRITE, ours(fd)) ? -1 : syscall(SYS_pwritev, fd, v, n, (long)at, 0L);
-}
-
-int
-ftruncate(int fd, off_t size)
-{
-	return fails(TRUNCATE, ours(fd)) ? -1 : (int)syscall(SYS_ftruncate, fd, size);
-}
-
-/* What a sync does is powercut.c's matter; here it only fails or not. */
-int
-fsync(int fd)
-{
-	return fails(SYNC, ours(fd)) ? -1 : 0;
-}
-
-int
-fdatasync(int fd)
-{
-	return fsync(fd);
-}
-
-int
-syncfs(int fd)
-{
-	return fsync(fd);
-}
-
-int
-rename(const char *from, const char *to)
-{
-	return fails(RENAME, path_ours(from)) ? -1 : (int)syscall(SYS_rename, from, to);
-}
-
-int
-unlink(const char *path)
-{
-	return fails(UNLINK, path_ours(path)) ? -1 : (int)syscall(SYS_unlink, path);
-}
-
-int
-mkdir(const char *path, mode_t mode)
-{
-	return fails(MKDIR, path_ours(path)) ? -1 : (int)syscall(SYS_mkdir, path, mode);
-}
-
-static sqlite3_mem_methods usual;
-
-static void *
-failing_malloc(int n)
-{
-	return fails(MALLOC, true) ? NULL : usual.xMalloc(n);
-}
-
-static void *
-failing_realloc(void *p, int n)
-{
-	return fails(MALLOC, true) ? NULL : usual.xRealloc(p, n);
-}
-
-static void
-take_over_malloc(void)
-{
-	sqlite3_mem_methods m;
-
-	memory_configure();
-	check(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &usual) == SQLITE_OK);
-	m = usual;
-	m.xMalloc = failing_malloc;
-	m.xRealloc = failing_realloc;
-	check(sqlite3_config(SQLITE_CONFIG_MALLOC, &m) == SQLITE_OK);
-}
 
 /* ---- the store, and what it should hold ---- */
 
@@ -269,7 +87,7 @@ excused(const char *text)
 	told = true;
 	if (!strstr(text, words) || (row->call != MALLOC && !strstr(text, root))) {
 		err_set(ERR_STORE, "the text does not name what failed: %.300s", text);
-		failed("excused", __LINE__);
+		failed("excused", __FILE__, __LINE__);
 	}
 }
 
@@ -336,7 +154,31 @@ begin(void)
 	return true;
 }
 
-static void note(void);
+/* The numbers up to and with this one have these contents. */
+static void
+record(uint64_t upto, int i, char *now)
+{
+	check(upto < COMMITS_MAX && commits < upto);
+	while (commits < upto) {
+		uint64_t c = ++commits;
+
+		for (int k = 0; k < DATABASES; k++)
+			content[c][k] = k == i && c == upto ? now : content[c - 1][k];
+	}
+}
+
+/* A number that no commit of ours was given is the quarantine's, and changed nothing. */
+static void
+note(void)
+{
+	uint64_t durable = base + store_durable(st);
+
+	if (durable > commits && damaged)
+		record(durable, -1, NULL);
+	check(durable <= commits);
+	if (durable > acknowledged)
+		acknowledged = durable;
+}
 
 static void
 end(void)
@@ -489,32 +331,6 @@ change(struct db *d)
 	}
 }
 
-/* The numbers up to and with this one have these contents. */
-static void
-record(uint64_t upto, int i, char *now)
-{
-	check(upto < COMMITS_MAX && commits < upto);
-	while (commits < upto) {
-		uint64_t c = ++commits;
-
-		for (int k = 0; k < DATABASES; k++)
-			content[c][k] = k == i && c == upto ? now : content[c - 1][k];
-	}
-}
-
-/* A number that no commit of ours was given is the quarantine's, and changed nothing. */
-static void
-note(void)
-{
-	uint64_t durable = base + store_durable(st);
-
-	if (durable > commits && damaged)
-		record(durable, -1, NULL);
-	check(durable <= commits);
-	if (durable > acknowledged)
-		acknowledged = durable;
-}
-
 static void
 commit(int i)
 {
@@ -561,7 +377,6 @@ damage(void)
 	db[VICTIM] = NULL;
 }
 
-/* Every number has a row, also the quarantine's own. */
 static void
 one_step(int n)
 {
