@@ -91,6 +91,13 @@ excused(const char *text)
 	}
 }
 
+static void
+drop(int i)
+{
+	over = db_free(&db[i]) != OK;
+	check(!over || store_failed(st));
+}
+
 /* The store has failed, or one object has broken: what the runtime does then. */
 static void
 trouble(int i)
@@ -109,11 +116,7 @@ trouble(int i)
 	}
 	check(db_broken(db[i]));
 	db_rollback(db[i]);
-	if (db_free(&db[i]) != OK) {
-		check(store_failed(st));
-		over = true;
-	}
-	db[i] = NULL;
+	drop(i);
 }
 
 static struct db *
@@ -370,11 +373,8 @@ damage(void)
 	check(sql(db[VICTIM], "SELECT count(*) FROM t") != OK);
 	if (!strstr(err_text(), "SQLITE_NOTADB"))
 		trouble(VICTIM);
-	if (!over && db[VICTIM] && db_free(&db[VICTIM]) != OK) {
-		check(store_failed(st));
-		over = true;
-	}
-	db[VICTIM] = NULL;
+	if (!over && db[VICTIM])
+		drop(VICTIM);
 }
 
 static void
@@ -575,7 +575,6 @@ sweep(unsigned seed, bool all, long *total)
 		wrong += code != 0 && code != RAN_THROUGH;
 	}
 	printf("%-28s %6ld of %ld places, %ld wrong\n", row->name, tried, nth, wrong);
-	fflush(stdout);
 	*total += tried;
 	return wrong;
 }
@@ -587,6 +586,7 @@ main(int argc, char **argv)
 	bool all = getenv("DREY_FAULTS_ALL") != NULL;
 	long total = 0, bad = 0;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (getenv("DREY_FAULTS_STEPS"))
 		steps = atoi(getenv("DREY_FAULTS_STEPS"));
 	row = argc > 2 ? row_named(argv[2]) : matrix;
