@@ -97,6 +97,10 @@ routes["/late"] = function(request, _, ctx)
 	ctx:waitUntil(function() fetch(url) end)
 	return Response.new "at once"
 end
+routes["/spin"] = function()
+	local n = 0
+	while true do n = n + 1 end
+end
 routes["/hello"] = function() return Response.new "hello" end
 """ + export("F")
 
@@ -595,6 +599,29 @@ def test_a_stop_waits_for_it_and_a_quick_one_does_not(drey, origin):
         d.stop(number=2)
         assert time.monotonic() - start < 10
     assert origin.seen[1].gone.wait(10)
+
+
+def test_a_stop_does_not_wait_for_ever_for_work_after_the_answer(drey, origin):
+    d = drey(FETCH, bindings=BOUND, app_conf=LOCAL, top_conf={"shutdown_timeout": "200ms"})
+    assert d.get("/late?u=" + query(origin.url("/stall"))).text == "at once"
+    eventually(lambda: origin.seen, what="the request")
+    start = time.monotonic()
+    d.stop()
+    assert time.monotonic() - start < 10
+    assert origin.seen[0].gone.wait(10)
+
+
+@pytest.mark.plain_only  # sanitized, a lost VM's own memory is a leak
+def test_a_lost_vm_drops_what_its_tasks_wait_for(drey, origin):
+    d = drey(FETCH, bindings=BOUND, app_conf=LOCAL, worker_threads=1, limits={"cpu": "100ms"})
+    fronts = [in_background(d.get, "/front?u=" + query(origin.url("/stall"))) for _ in range(2)]
+    object_ = in_background(lambda: d.post("/call", json={
+        "binding": "F", "name": "a", "method": "get", "args": [origin.url("/stall")], "n": 1}))
+    eventually(lambda: len(origin.seen) == 3, what="the requests")
+    assert d.get("/spin").status in (500, 503)
+    assert all(f().status in (500, 503) for f in fronts) and object_().status in (200, 500, 503)
+    assert all(s.gone.wait(10) for s in origin.seen)
+    assert get(d, origin.url("/"))["status"] == 200
 
 
 # ---- many
