@@ -15,7 +15,8 @@
  *
  * Who calls Lua and owns something meanwhile?  (A leap is like a Lua error
  * that nobody sees, so what is safe from "not enough memory" is safe; the rest
- * holds the watch.)
+ * holds the watch.  And only a call that was under way at the first signal and lasts
+ * for the grace after it can be leapt out of at all: the hook lets no other begin.)
  *
  *	transactionSync        a savepoint: the object's; its reset rolls back
  *	blockConcurrencyWhile  the input gate: the object's; its reset opens it
