@@ -1,4 +1,4 @@
-/* capture.c -- pending and overlay pages, commits, the file; see capture.h. */
+/* capture.c -- pending and overlay pages, commits; see capture.h.  The way into the file is flush.c. */
 #include "store/capture.h"
 
 #include <errno.h>
@@ -18,9 +18,7 @@
 #include "store/shard.h"
 
 enum {
-	CLEAN_KEPT = 4,		/* pages kept in memory after they reached the file: the hot ones of small databases */
-	SPILL_MOST = 64 << 20,	/* bytes of an open transaction in memory, however large overlay_max is: its record must fit the journal */
-	COPY_RUN = 32		/* neighbouring pages of the side file copied at once */
+	SPILL_MOST = 64 << 20	/* bytes of an open transaction in memory, however large overlay_max is: its record must fit the journal */
 };
 
 void
@@ -35,16 +33,16 @@ capture_init(struct capture *c, struct shard *s, const unsigned char id[PATHS_ID
 }
 
 /* Pages that are committed and perhaps not in the file: room.c keeps room for them, also for those in a side file. */
-static int64_t
-unwritten(const struct capture *c)
+int64_t
+capture_unwritten(const struct capture *c)
 {
 	return (int64_t)c->overlay.n + c->side.n;
 }
 
-static void
-overlay_count(struct capture *c, int64_t before)
+void
+capture_count(struct capture *c, int64_t before)
 {
-	int64_t now = unwritten(c);
+	int64_t now = capture_unwritten(c);
 
 	if (now != before)
 		atomic_fetch_add_explicit(&c->shard->overlay_bytes, (now - before) * (int64_t)sizeof(struct page), memory_order_relaxed);
@@ -53,7 +51,7 @@ overlay_count(struct capture *c, int64_t before)
 void
 capture_drop(struct capture *c)
 {
-	int64_t before = unwritten(c);
+	int64_t before = capture_unwritten(c);
 
 	list_del(&c->journaled);
 	list_del(&c->over);
@@ -62,7 +60,7 @@ capture_drop(struct capture *c)
 	spill_close(&c->side);
 	pages_fini(&c->pending, &c->shard->pool);
 	pages_fini(&c->overlay, &c->shard->pool);
-	overlay_count(c, before);
+	capture_count(c, before);
 }
 
 int
@@ -334,7 +332,7 @@ spill_commit(struct capture *c, uint64_t segment)
 static void
 capture_merge(struct capture *c, uint64_t segment)
 {
-	int64_t before = unwritten(c);
+	int64_t before = capture_unwritten(c);
 	struct page *p;
 
 	if (c->keep < c->committed) {
@@ -356,7 +354,7 @@ capture_merge(struct capture *c, uint64_t segment)
 	}
 	c->committed = c->keep = c->size;
 	c->changed = false;
-	overlay_count(c, before);
+	capture_count(c, before);
 }
 
 /* The overlay must not grow without end: its pages go to the file as soon as they are durable. */
@@ -412,197 +410,4 @@ capture_commit(struct capture *c, uint64_t *commit)
 		list_push(&c->shard->journaled, &c->journaled);
 	}
 	return capture_limit(c);
-}
-
-/* -- the file -- */
-
-static int
-capture_unlink(struct capture *c, const char *path)
-{
-	struct shard *s = c->shard;
-
-	file_close(&s->files, &c->file);
-	shard_wrote(s, c->klass, c->id);
-	quarantine_outlived(path);
-	if (unlink(path) != 0 && errno != ENOENT)
-		return failure_set(&s->store->failure, "unlink %s: %s", path, strerror(errno));
-	c->file_size = c->file_keep = 0;
-	return OK;
-}
-
-static int
-capture_open(struct capture *c, const char *path)
-{
-	struct shard *s = c->shard;
-
-	if (file_open(&s->files, &c->file, path, true) >= 0)
-		return OK;
-	if (errno == ENOENT && paths_make(c->klass, c->id[0]) == 0 && file_open(&s->files, &c->file, path, true) >= 0)
-		return OK;
-	return failure_set(&s->store->failure, "open %s to write it: %s", path, strerror(errno));
-}
-
-static int
-capture_resize(struct capture *c, const char *path, uint32_t size)
-{
-	if (ftruncate(c->file.fd, (off_t)size * PAGE_BYTES) != 0)
-		return failure_set(&c->shard->store->failure, "truncate %s: %s", path, strerror(errno));
-	c->file_size = size;
-	return OK;
-}
-
-/* Is this page to be written now?  Within the budget everything goes, else only what holds up old segments. */
-static bool
-page_due(const struct page *p, uint64_t upto, bool all)
-{
-	return p->since && (all || p->since <= upto);
-}
-
-/* The file holds all up to this page: what lies between reads as zeros, as it should, or is in the overlay. */
-static void
-capture_grew(struct capture *c, uint32_t end)
-{
-	if (c->file_size < end)
-		c->file_size = end;
-	c->file_keep = c->file_size;
-}
-
-static int
-capture_write_pages(struct capture *c, const char *path, uint64_t upto, unsigned *budget)
-{
-	struct page **v = pages_sorted(&c->overlay);
-	uint32_t most = budget ? *budget : UINT32_MAX, n = 0;
-	bool all = c->overlay.n <= most;
-	int rc = OK;
-
-	for (uint32_t i = 0; i < c->overlay.n && n < most; i++)
-		if (page_due(v[i], upto, all))
-			v[n++] = v[i];
-	if (pages_write(v, n, c->file.fd) != 0)
-		rc = failure_set(&c->shard->store->failure, "write %s: %s", path, strerror(errno));
-	for (uint32_t i = 0; i < n && rc == OK; i++)
-		v[i]->since = 0;
-	if (n && rc == OK)
-		capture_grew(c, v[n - 1]->pgno + 1);
-	if (budget)
-		*budget -= n;
-	free(v);
-	return rc;
-}
-
-static int
-copy_run(struct capture *c, const char *path, char *data, uint32_t first, uint32_t n)
-{
-	int rc = spill_read(&c->side, first, 0, n * PAGE_BYTES, data);
-
-	if (rc != OK)
-		return failure_set(&c->shard->store->failure, "%s", err_text());
-	if (disk_write(c->file.fd, data, (size_t)n * PAGE_BYTES, (off_t)first * PAGE_BYTES) != 0)
-		return failure_set(&c->shard->store->failure, "write %s: %s", path, strerror(errno));
-	/* On its way at once, so that the checkpoint's sync finds little left and holds up nobody's. */
-	sync_file_range(c->file.fd, (off_t)first * PAGE_BYTES, (off_t)n * PAGE_BYTES, SYNC_FILE_RANGE_WRITE);
-	for (uint32_t i = 0; i < n; i++)
-		spill_forget(&c->side, first + i);
-	capture_grew(c, first + n);
-	return OK;
-}
-
-static int
-capture_copy_side(struct capture *c, const char *path, unsigned *budget)
-{
-	char *data = xmalloc((size_t)COPY_RUN * PAGE_BYTES);
-	uint32_t first = 0, n;
-	int rc = OK;
-
-	while (rc == OK && (n = spill_run(&c->side, &first, !budget || *budget > COPY_RUN ? COPY_RUN : *budget))) {
-		rc = copy_run(c, path, data, first, n);
-		if (budget)
-			*budget -= n;
-	}
-	free(data);
-	return rc;
-}
-
-static void
-capture_drop_clean(struct capture *c)
-{
-	struct pages kept = { 0 };
-	struct page *p;
-
-	for (uint32_t i = 0; (p = pages_next(&c->overlay, &i));) {
-		if (p->since)
-			pages_add(&kept, p);
-		else
-			page_put(&c->shard->pool, p);
-	}
-	free(c->overlay.slots);
-	c->overlay = kept;
-}
-
-/* After a write: since is now the oldest that is left; the list stays in order. */
-static void
-capture_relist(struct capture *c)
-{
-	struct list *at;
-	struct page *p;
-
-	c->since = c->side.open ? c->side.since : 0;
-	for (uint32_t i = 0; (p = pages_next(&c->overlay, &i));)
-		if (p->since && (!c->since || p->since < c->since))
-			c->since = p->since;
-	list_del(&c->journaled);
-	if (!c->since)
-		return;
-	at = c->shard->journaled.prev;
-	while (at != &c->shard->journaled && container_of(at, struct capture, journaled)->since > c->since)
-		at = at->prev;
-	list_insert(at, &c->journaled);
-}
-
-static int
-capture_fit(struct capture *c, const char *path)
-{
-	int rc = capture_open(c, path);
-
-	/* Cut first: what is past file_keep must read as zeros when the file grows over it again. */
-	if (rc == OK && c->file_size > c->file_keep)
-		rc = capture_resize(c, path, c->file_keep);
-	return rc;
-}
-
-int
-capture_flush(struct capture *c, uint64_t upto, unsigned *budget)
-{
-	int64_t before = unwritten(c);
-	char path[PATHS_MAX];
-	int rc;
-
-	if (failure_is(&c->shard->store->failure))
-		return failure_err(&c->shard->store->failure);
-	must(c->last_commit <= journal_durable(c->shard->store->journal));
-	if (!c->since)
-		return 1;
-	paths_file(path, c->klass, c->id);
-	if (c->committed == 0) {
-		rc = capture_unlink(c, path);
-	} else {
-		shard_wrote(c->shard, c->klass, c->id);
-		if ((rc = capture_fit(c, path)) == OK)
-			rc = capture_write_pages(c, path, upto, budget);
-		if (rc == OK && c->side.open && c->side.since <= upto)
-			rc = capture_copy_side(c, path, budget);
-		if (rc == OK && c->file_size < c->committed) {
-			rc = capture_resize(c, path, c->committed);
-			c->file_keep = c->file_size;
-		}
-	}
-	if (rc != OK)
-		return rc;
-	if (c->overlay.n > CLEAN_KEPT)
-		capture_drop_clean(c);
-	if (c->side.n == 0)
-		spill_close(&c->side);
-	overlay_count(c, before);
-	capture_relist(c);
-	return !c->since || c->since > upto;
 }

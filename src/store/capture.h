@@ -75,4 +75,8 @@ void capture_rollback(struct capture *);
  * segment upto; 0: the budget ran out; ERR_STORE: failure_set().  Every commit must be durable. */
 int capture_flush(struct capture *, uint64_t upto, unsigned *budget);
 
+/* For flush.c: pages that are committed and perhaps not in the file; the shard is told when there were before of them. */
+int64_t capture_unwritten(const struct capture *);
+void capture_count(struct capture *, int64_t before);
+
 #endif
