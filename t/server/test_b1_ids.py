@@ -1,0 +1,131 @@
+"""Ids, stubs, jurisdictions, and the ways to a class: rows B1-*, and A3-* about placement."""
+
+import re
+
+import pytest
+
+from kit import KIT, call, export, refused
+
+IDS = KIT + """
+local R = DurableObject:extend "R"
+function R:constructor(ctx, env)
+	self:super(ctx, env)
+	self.born = ctx.id.name
+	self.place = ctx.id.jurisdiction
+end
+function R:whoami()
+	local id = self.ctx.id
+	return { id = tostring(id), name = id.name, born = self.born, jurisdiction = id.jurisdiction, place = self.place }
+end
+function R:set(v) self.ctx.storage:put("v", v) end
+function R:get() return self.ctx.storage:get "v" end
+function R:lua(code, ...) return assert(loadstring("local self, env, ctx = ... " .. code, "=test"))(self, self.env, self.ctx) end
+function R:add(n) self.list = self.list or {}; self.list[#self.list + 1] = n end
+function R:all() return self.list end
+function R:crash() self.ctx:abort "on purpose" end
+
+-- The body is Lua; env and R (env.R) are there. What it returns is the answer, as JSON; what it raises is a 500 with its text.
+routes["/lua"] = function(request, env, ctx)
+	local run = assert(loadstring("local env, R, ctx = ... " .. request:text(), "=test"))
+	local ok, value = pcall(run, env, env.R, ctx)
+	if not ok then
+		return Response.new(type(value) == "table" and value.message or tostring(value), { status = 500 })
+	end
+	return Response.json(value == nil and JSON.null or value)
+end
+""" + export("R")
+
+ONE = {"R": "R"}
+
+
+def front(d, code):
+    r = d.post("/lua", code)
+    assert r.status == 200, r.text
+    return r.json()
+
+
+def raised(d, code):
+    r = d.post("/lua", code)
+    assert r.status == 500, r.text
+    return r.text
+
+
+def test_B1_01_ids_are_equal_when_they_name_the_same_object(drey):
+    d = drey(IDS, bindings=ONE)
+    assert front(d, """
+        local a, b = R:idFromName "x", R:idFromName "x"
+        local u, v, back = R:newUniqueId(), R:newUniqueId(), R:idFromString(tostring(a))
+        return { a:equals(b), a == b, a == back, back:equals(a), rawequal(a, back),
+            a == R:idFromName "y", u == v, u:equals(v), a:equals "x", a:equals(nil), a == 1, u == R:idFromString(u:toString()) }
+    """) == [True, True, True, True, False, False, False, False, False, False, False, True]
+
+
+def test_B1_02_an_id_made_from_a_name_knows_it(drey):
+    d = drey(IDS, bindings=ONE)
+    assert front(d, r"""
+        local odd = "a\0b\255 /."
+        return { R:idFromName("x").name, R:newUniqueId().name == nil, R:idFromName("").name, R:idFromName(odd).name == odd,
+            R:idFromString(tostring(R:idFromName "x")).name == nil }
+    """) == ["x", True, "", True, True]
+
+
+def test_B1_03_the_object_knows_its_name_from_its_constructor_on(drey):
+    d = drey(IDS, bindings=ONE)
+    me = call(d, "R", "foo", "whoami")
+    assert (me["name"], me["born"]) == ("foo", "foo")
+    call(d, "R", "foo", "set", 1)
+    d.restart()
+    again = call(d, "R", None, "whoami", object_id=me["id"])
+    assert (again["name"], again["born"]) == ("foo", "foo"), "by its id alone, after a restart"
+    d.kill9()
+    d.start()
+    assert call(d, "R", None, "whoami", object_id=me["id"])["born"] == "foo", "after a crash"
+
+
+def test_B1_04_unique_ids_have_no_name_and_long_names_are_kept(drey):
+    d = drey(IDS, bindings=ONE)
+    assert front(d, "return R:get(R:newUniqueId()):whoami().name == nil")
+    for n in (1024, 1025, 2000, 100000):
+        me = front(d, f"local s = R:getByName(('n'):rep({n})); s:set(1); return s:whoami()")
+        assert me["name"] == me["born"] == "n" * n
+        d.restart()
+        assert call(d, "R", None, "whoami", object_id=me["id"])["born"] == "n" * n
+
+
+def test_B1_06_a_stub_has_its_id_and_its_name(drey):
+    d = drey(IDS, bindings=ONE)
+    assert front(d, """
+        local id, u = R:idFromName "x", R:newUniqueId()
+        local a, b, c = R:get(id), R:getByName "x", R:get(u)
+        local keys = {}
+        for k in pairs(a) do keys[#keys + 1] = k end
+        table.sort(keys)
+        a.own = "may be kept here"
+        return { a.id == id, rawequal(a.id, id), a.name, b.id == id, b.name, c.id == u, rawget(c, "name") == nil, keys, a.own }
+    """) == [True, True, "x", True, "x", True, True, ["id", "name"], "may be kept here"]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_B1_10_calls_on_one_stub_arrive_in_order(drey, threads):
+    d = drey(IDS, bindings=ONE, worker_threads=threads)
+    for name in "abcd":  # on every thread
+        got = front(d, f"""
+            local stub, calls = R:getByName "{name}", {{}}
+            for i = 1, 1000 do calls[i] = async(stub.add, stub, i) end
+            await(Promise.all(calls))
+            return stub:all()
+        """)
+        assert got == list(range(1, 1001))
+
+
+def test_B1_11_a_stub_heals_after_a_crash_of_its_object(drey):
+    d = drey(IDS, bindings=ONE)
+    assert front(d, """
+        local stub, seen = R:getByName "x", {}
+        stub:set "kept"
+        for i = 1, 5 do
+            local ok, e = pcall(stub.crash, stub)
+            seen[i] = { ok, e.durableObjectReset or false, stub:get() }
+        end
+        return seen
+    """) == [[False, True, "kept"]] * 5
