@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "lua/bind_ctx.h"
 #include "lua/bind_http.h"
@@ -166,14 +165,6 @@ spawn_in_object(struct vm *vm, struct task *t, int fn)
 	worker_send(vm->worker, ev);
 }
 
-static int
-begin(struct task *t, lua_State *to)
-{
-	(void)t;
-	(void)to;
-	return 0;		/* its function is on its stack already */
-}
-
 static void
 spawn_in_front(struct vm *vm, lua_State *L, struct task *by)
 {
@@ -184,9 +175,7 @@ spawn_in_front(struct vm *vm, lua_State *L, struct task *by)
 	lua_pushvalue(L, 2);
 	lua_xmove(L, t->co, 1);
 	worker_hold(vm->worker);	/* until end_background() */
-	t->resume = begin;
-	t->parked = true;
-	timer_set(&vm->worker->timers, &t->sleep, clock_ms());
+	task_start(t);
 }
 
 static int

@@ -13,7 +13,6 @@
 
 #include <lauxlib.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "lua/bind_http.h"
@@ -21,24 +20,6 @@
 #include "lua/task.h"
 #include "lua/traceback.h"
 #include "object/worker.h"
-
-static int
-begin(struct task *t, lua_State *to)
-{
-	(void)t;
-	(void)to;
-	return 0;		/* its function is on its stack already */
-}
-
-/* In the tick, never here: another task runs now. */
-static void
-wake_later(struct task *t)
-{
-	if (t->object)
-		object_wake(t->object, &t->waiter);
-	else
-		timer_set(&t->vm->worker->timers, &t->sleep, clock_ms());
-}
 
 static int
 over(lua_State *L, struct vm *vm, const char *what)
@@ -62,15 +43,13 @@ async_start(lua_State *L, int fn, const char *what)
 	t = task_new(vm, TASK_ASYNC, NULL, by->object);
 	lua_pushvalue(L, fn);
 	lua_xmove(L, t->co, 1);
-	t->resume = begin;
-	t->parked = true;
 	if (t->object) {
 		input_share(&t->object->input, &by->waiter, &t->waiter);
 		object_hold(t->object);
 	} else {
 		worker_hold(vm->worker);
 	}
-	wake_later(t);
+	task_start(t);
 	return t;
 }
 
@@ -137,7 +116,7 @@ l_wake(lua_State *L)
 	struct task *t = task_find(vm_of(L), luaL_checknumber(L, 1));
 
 	if (t && t->parked && t->resume == woken && t->waits == luaL_checknumber(L, 2) && !list_linked(&t->waiter.link))
-		wake_later(t);
+		task_wake_later(t);
 	return 0;
 }
 
@@ -168,7 +147,7 @@ l_cancel(lua_State *L)
 
 	if (!t || !t->parked || t->kind != TASK_ASYNC)
 		return 0;
-	if (t->resume == begin) {
+	if (!task_begun(t)) {
 		async_let_go(t);
 		task_drop(t);
 		return 0;
@@ -177,7 +156,7 @@ l_cancel(lua_State *L)
 	task_unwait(t);
 	t->resume = cancelled;
 	t->parked = true;
-	wake_later(t);
+	task_wake_later(t);
 	if (call)
 		worker_abandon(t->vm->worker, call);
 	return 0;

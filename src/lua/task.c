@@ -303,6 +303,37 @@ task_hang(lua_State *L)
 }
 
 void
+task_wake_later(struct task *t)
+{
+	if (t->object)
+		object_wake(t->object, &t->waiter);
+	else
+		timer_set(&t->vm->worker->timers, &t->sleep, clock_ms());
+}
+
+static int
+begin(struct task *t, lua_State *to)
+{
+	(void)t;
+	(void)to;
+	return 0;
+}
+
+void
+task_start(struct task *t)
+{
+	t->resume = begin;
+	t->parked = true;
+	task_wake_later(t);
+}
+
+bool
+task_begun(const struct task *t)
+{
+	return t->resume != begin;
+}
+
+void
 task_wake(struct task *t)
 {
 	if (!t->parked)

@@ -76,6 +76,9 @@ struct task *task_waits(lua_State *, const char *what);	/* may this call wait he
 						 * NULL: the object is being reset, `return task_hang(L)` */
 int task_park(lua_State *, struct task *, int (*resume)(struct task *, lua_State *));	/* `return task_park(...)` */
 int task_hang(lua_State *);			/* parks for good: the object is being reset */
+void task_start(struct task *);			/* a new one that belongs to no event: its function is on its stack; begins in a tick to come */
+bool task_begun(const struct task *);		/* has it? */
+void task_wake_later(struct task *);		/* in a tick to come, never here: while another task runs */
 void task_wake(struct task *);			/* now, or when the object's input gate lets it */
 void task_unwait(struct task *);		/* forgets what it waits for; nothing comes any more */
 /* Takes the input gate and calls got(), or parks until it is this task's turn and calls it then; got() pushes as a resume function. */
