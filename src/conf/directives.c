@@ -27,6 +27,7 @@
 	  .reloadable = true, .write = word " " ours ";", .help = text }
 #define LIMIT(...) LIMIT_IN(IN_LIMITS, __VA_ARGS__)
 #define SQL_LIMIT(...) LIMIT_IN(IN_SQL_LIMITS, __VA_ARGS__)
+#define OVERLOAD(...) LIMIT_IN(IN_OVERLOAD, __VA_ARGS__)
 
 const struct directive directives[] = {
 	{ "include", IN_ANY, ONE, .set = set_include, .print = print_nothing, .repeat = true, .reloadable = true,
@@ -126,7 +127,6 @@ const struct directive directives[] = {
 	LIMIT("console", VALUE_SIZE, KB, GB, limits.console, "1m", "256k", "Bytes one event may write to the log."),
 	LIMIT("rpc_message", VALUE_SIZE, KB, GB, limits.rpc_message, "32m", "32m",
 	  "Bytes of the arguments or the result of one call."),
-	LIMIT("mailbox", VALUE_NUMBER, 1, 10000000, limits.mailbox, "10000", NULL, "Events that may wait for one object."),
 	LIMIT("async", VALUE_NUMBER, 1, 500000, limits.async, "10000", NULL, "Calls of async() in flight in one Lua VM."),
 	LIMIT("fetches", VALUE_NUMBER, 1, 100000, limits.fetches, "1000", NULL,
 	  "Requests of the app's fetch() that are out at the same time; more wait for their turn."),
@@ -138,6 +138,15 @@ const struct directive directives[] = {
 	  "An object idle this long goes to sleep."),
 	LIMIT("block_timeout", VALUE_TIME, 1, DAY, limits.block_timeout_ms, "30s", "30s",
 	  "How long blockConcurrencyWhile may take."),
+	{ "overload", IN_APP, .opens = IN_OVERLOAD, .set = set_same, .print = print_limits, .reloadable = true,
+	  .write = "overload { queue 1000; }", .help = "What may wait for one object; more is refused with an error that has .overloaded, or 503." },
+	OVERLOAD("queue", VALUE_NUMBER, 1, 10000000, overload.queue, "1000", NULL, "Events that may wait for one object."),
+	OVERLOAD("bytes", VALUE_SIZE, 1, TB, overload.bytes, "32m", NULL,
+	  "Bytes of arguments and bodies that may wait for one object; one event alone may have more."),
+	OVERLOAD("age", VALUE_TIME, 0, DAY, overload.age_ms, "10s", NULL,
+	  "While an event has waited longer than this, no other is taken in; 0: however long."),
+	OVERLOAD("rate", VALUE_NUMBER, 0, 100000000, overload.rate, "0", NULL,
+	  "Events a second for one object, on average of 10 seconds; 0: any number."),
 	/* SQLite cuts a number above the one it was built with without a word, so the most is what every build has.
 	 * The least leave room for SQLite's own statements (FTS5, ALTER TABLE) and for ours. */
 	{ "sql_limits", IN_APP, .opens = IN_SQL_LIMITS, .set = set_same, .print = print_limits, .reloadable = true,
@@ -256,7 +265,7 @@ directive_context_name(unsigned context)
 	} names[] = {
 		{ IN_MAIN, "at the top level" }, { IN_APP, "in app" }, { IN_OBJECTS, "in durable_objects" },
 		{ IN_MIGRATIONS, "in migrations" }, { IN_MIGRATION, "in a step of migrations" }, { IN_VARS, "in vars" },
-		{ IN_LIMITS, "in limits" }, { IN_SQL_LIMITS, "in sql_limits" }, { IN_SERVER, "in server" },
+		{ IN_LIMITS, "in limits" }, { IN_SQL_LIMITS, "in sql_limits" }, { IN_OVERLOAD, "in overload" }, { IN_SERVER, "in server" },
 		{ IN_LOCATION, "in location" },
 	};
 

@@ -32,7 +32,9 @@ enum {
 	IN_SERVER = 1 << 7,	/* struct server_conf */
 	IN_LOCATION = 1 << 8,	/* struct location_conf */
 	IN_SQL_LIMITS = 1 << 9,	/* struct app_conf */
-	IN_ANY = (1 << 10) - 1,
+	IN_OVERLOAD = 1 << 10,	/* struct app_conf */
+	IN_ANY = (1 << 11) - 1,
+	IN_ALL_LIMITS = IN_LIMITS | IN_SQL_LIMITS | IN_OVERLOAD,	/* blocks whose values have a default, and whose places are kept */
 };
 
 enum value_kind {

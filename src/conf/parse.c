@@ -68,7 +68,7 @@ add_wrapped(struct buf *b, const struct directive *d)
 	} wraps[] = {
 		{ IN_MAIN, "", "" }, { IN_APP, "app NAME { ", " }" }, { IN_OBJECTS, "durable_objects { ", " }" },
 		{ IN_MIGRATIONS, "migrations { ", " }" }, { IN_MIGRATION, "migrations { v1 { ", " } }" },
-		{ IN_LIMITS, "limits { ", " }" }, { IN_SQL_LIMITS, "sql_limits { ", " }" }, { IN_SERVER, "server { ", " }" },
+		{ IN_LIMITS, "limits { ", " }" }, { IN_SQL_LIMITS, "sql_limits { ", " }" }, { IN_OVERLOAD, "overload { ", " }" }, { IN_SERVER, "server { ", " }" },
 		{ IN_LOCATION, "location / { ", " }" },
 	};
 
@@ -415,7 +415,7 @@ apply_profile(struct parse *p, struct app_conf *app)
 {
 	struct frame f;
 
-	frame_init(p, &f, IN_LIMITS | IN_SQL_LIMITS, app);
+	frame_init(p, &f, IN_ALL_LIMITS, app);
 	p->frame = &f;
 	for (const struct directive *d = directives; d < directives + directives_n; d++)
 		if (d->original && !is_written(app, d))

@@ -117,7 +117,7 @@ int parse_link_apps(struct parse *);		/* names of apps in locations to the apps;
 
 /* settings_print.c */
 void print_profile(struct buf *, int depth, const struct directive *, const void *);
-void print_limits(struct buf *, int depth, const struct directive *, const void *);	/* and sql_limits */
+void print_limits(struct buf *, int depth, const struct directive *, const void *);	/* and overload, sql_limits */
 void print_worker_threads(struct buf *, int depth, const struct directive *, const void *);
 void print_error_log(struct buf *, int depth, const struct directive *, const void *);
 void print_access_log(struct buf *, int depth, const struct directive *, const void *);

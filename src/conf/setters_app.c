@@ -35,7 +35,7 @@ set_app(struct parse *p, const struct directive *d, const struct statement *st)
 	app->index = s->napps++;
 	conf_append(s->apps, app);
 	parse_defaults(p, IN_APP, app);
-	parse_defaults(p, IN_LIMITS | IN_SQL_LIMITS, app);
+	parse_defaults(p, IN_ALL_LIMITS, app);
 	p->open_target = app;
 	return OK;
 }

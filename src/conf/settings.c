@@ -60,6 +60,6 @@ settings_limit_at(const struct app_conf *app, const char *name)
 	for (const struct written_conf *w = app->written; w; w = w->next)
 		if (strcmp(w->name, name) == 0)
 			return w->at;
-	d = app->profile ? directive_find(name, IN_LIMITS | IN_SQL_LIMITS) : NULL;
+	d = app->profile ? directive_find(name, IN_ALL_LIMITS) : NULL;
 	return d && d->original ? app->profile_at : app->at;
 }

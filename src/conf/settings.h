@@ -70,13 +70,19 @@ struct limits_conf {
 	int64_t cpu_ms;			/* processor time of one event */
 	uint64_t console;		/* bytes one event may write to the log */
 	uint64_t rpc_message;		/* bytes of encoded arguments or result */
-	uint64_t mailbox;		/* events that may wait for one object */
 	uint64_t async;			/* calls of async() in flight in one VM */
 	uint64_t fetches;		/* requests of one app that are out at the same time */
 	int64_t idle_hibernate_ms;	/* idle this long: the object sleeps */
 	uint64_t timers;		/* that one object may have set */
 	int64_t pending_io_ms;		/* a timer keeps its object awake this long at most */
 	int64_t block_timeout_ms;	/* blockConcurrencyWhile may take this long */
+};
+
+struct overload_conf {		/* for one object; above any of them an event is refused */
+	uint64_t queue;			/* events that may wait */
+	uint64_t bytes;			/* of their arguments and bodies */
+	int64_t age_ms;			/* the oldest of them may have waited so long; 0: any */
+	uint64_t rate;			/* events a second, within windows of 10 s; 0: any */
 };
 
 struct sql_limits_conf {	/* SQLite's own, set on every handle; 0 = SQLite's default */
@@ -124,8 +130,9 @@ struct app_conf {		/* app counter { ... } */
 	const char *profile;	/* "cloudflare": limits that are not written are the original's numbers; NULL: ours */
 	struct place profile_at;
 	struct limits_conf limits;
+	struct overload_conf overload;
 	struct sql_limits_conf sql_limits;
-	struct written_conf *written;	/* of both */
+	struct written_conf *written;	/* of all three */
 	struct fetch_conf fetch;
 	bool dev_errors;	/* answers carry tracebacks */
 	int64_t chaos_evict_ms;	/* put a random idle object to sleep this often; 0 = never (a test of lost memory) */
@@ -190,7 +197,7 @@ struct settings *settings_load(const char *path);	/* free with settings_free() *
 void settings_free(struct settings **);
 void settings_print(const struct settings *, struct buf *out);	/* drey -T: the whole configuration, defaults included, as a file that parses */
 struct app_conf *settings_app(const struct settings *, const char *name);
-/* Where a directive of limits or sql_limits got its value: its own place, the profile's, or the app's when it is a default. */
+/* Where a directive of limits, overload or sql_limits got its value: its own place, the profile's, or the app's when it is a default. */
 struct place settings_limit_at(const struct app_conf *, const char *name);
 
 /* route.c: which location serves this host and path?  host may carry a port; path is decoded, without

@@ -154,6 +154,7 @@ spawn_in_object(struct vm *vm, struct task *t, int fn)
 	struct event *ev = event_new(EVENT_CALL, &background, b, vm->worker);
 	struct object *o = t->object;
 
+	ev->own = true;
 	b->vm = vm;
 	b->life = vm->life;
 	b->fn = fn;

@@ -201,6 +201,7 @@ post(struct timeouts *ts)
 	ts->tick = xmalloc(sizeof(*ts->tick));
 	ts->tick->owner = ts;
 	ev = event_new(EVENT_CALL, &transport, ts->tick, ts->vm->worker);
+	ev->own = true;
 	ev->app = ts->vm->app;
 	ev->class = o->class;
 	ev->id = o->id;

@@ -70,6 +70,8 @@ struct event {
 	bool failed;			/* failure says why */
 	struct failure failure;
 	struct object *object;		/* set by the mailbox's side */
+	int64_t queued_ms;		/* clock_ms() when it came into the mailbox */
+	bool own;			/* an object's to itself (a timer, waitUntil): nobody outside waits for it, it is never refused as too much */
 	void *task;			/* the engine's, while it runs the event */
 	const struct transport *transport;
 	void *caller;			/* the transport's */

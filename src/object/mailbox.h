@@ -1,4 +1,9 @@
-/* mailbox.h -- events that wait for their object, in arrival order.
+/* mailbox.h -- events that wait for their object, in arrival order, and how much may wait.
+ *
+ * At the door each event is measured against the block overload: how many
+ * wait, how many bytes they carry, how long the oldest has waited, how many came
+ * within 10 seconds.  What is too much is refused there and then; what is inside stays in line.
+ * What an object sends to itself (a timer, waitUntil) is never too much, and counts for nothing but its place.
  *
  * Lives in: struct object.  Thread: the owning worker only.
  */
@@ -7,13 +12,19 @@
 
 #include "object/event.h"
 
+struct app_conf;
+
 struct mailbox {
 	struct list events;
-	uint64_t n, max;
+	const struct app_conf *conf;
+	uint64_t n, bytes;
+	int64_t window_ms;		/* when the present 10 seconds began */
+	uint64_t came;			/* since then */
 };
 
-void mailbox_init(struct mailbox *, uint64_t max);
-int mailbox_push(struct mailbox *, struct event *);	/* takes the event, or ERR_OVERLOADED and it is still yours */
+void mailbox_init(struct mailbox *, const struct app_conf *);	/* borrows */
+/* Takes the event, or ERR_OVERLOADED with the directive and its place, and it is still yours.  now_ms: clock_ms(). */
+int mailbox_push(struct mailbox *, struct event *, int64_t now_ms);
 struct event *mailbox_shift(struct mailbox *);		/* gives the oldest, or NULL */
 
 #endif

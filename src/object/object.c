@@ -121,7 +121,7 @@ object_new(struct worker *w, const struct class *class, const struct object_id *
 	o->id = *id;
 	o->class = class;
 	o->worker = w;
-	mailbox_init(&o->mailbox, class->app->conf->limits.mailbox);
+	mailbox_init(&o->mailbox, class->app->conf);
 	input_init(&o->input);
 	gate_init(&o->gate);
 	list_init(&o->ready_link);

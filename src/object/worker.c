@@ -59,7 +59,7 @@ accept_event(struct worker *w, struct event *ev)
 		o = object_new(w, ev->class, &ev->id);
 		registry_add(&w->objects, o);
 	}
-	if (mailbox_push(&o->mailbox, ev) != OK) {
+	if (mailbox_push(&o->mailbox, ev, clock_ms()) != OK) {
 		event_fail(ev, "%s", err_text());
 		ev->failure.overloaded = true;
 		worker_answer(w, ev);

@@ -252,7 +252,7 @@ def test_B4_32_a_statement_of_too_many_instructions_resets_the_object(cloudflare
 
 def test_B4_32_the_numbers_of_the_profile_are_printed(cloudflare):
     printed = " ".join(cloudflare.server.run("-T").stdout.split())
-    for line in "profile cloudflare;", "params 100;", "statement 100000;", "like_pattern 50;", "memory 128m;", "mailbox 10000;":
+    for line in "profile cloudflare;", "params 100;", "statement 100000;", "like_pattern 50;", "memory 128m;", "queue 1000;":
         assert f" {line} " in printed
 
 

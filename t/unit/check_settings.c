@@ -114,7 +114,10 @@ START_TEST(defaults_are_those_of_the_table)
 	ck_assert_uint_eq(a->limits.rpc_message, 32 << 20);
 	ck_assert_int_eq(a->limits.cpu_ms, 30000);
 	ck_assert_uint_eq(a->limits.console, 1 << 20);
-	ck_assert_uint_eq(a->limits.mailbox, 10000);
+	ck_assert_uint_eq(a->overload.queue, 1000);
+	ck_assert_uint_eq(a->overload.bytes, 32 << 20);
+	ck_assert_int_eq(a->overload.age_ms, 10000);
+	ck_assert_uint_eq(a->overload.rate, 0);
 	ck_assert_uint_eq(a->limits.timers, 10000);
 	ck_assert_int_eq(a->limits.pending_io_ms, 15 * 60 * 1000);
 	ck_assert_int_eq(a->limits.idle_hibernate_ms, 10000);
@@ -153,7 +156,8 @@ static const char full[] =
 	"    migrations { v1 { new_sqlite_classes Room Other; } \"app\" { new_sqlite_classes Limiter; } }\n"
 	"    vars { GREETING \"hi; \\\"you\\\" \\\\ {}\"; EMPTY ''; \"include\" x; root y; NEWLINE \"a\\nb\"; }\n"
 	"    limits { kv_key 1k; kv_value 1023; kv_batch 7; storage 3g; memory 64m; rpc_message 1m; cpu 50ms; console 2k;\n"
-	"             mailbox 12; fetches 3; timers 13; pending_io 20m; idle_hibernate 0; block_timeout 1m30s; }\n"
+	"             fetches 3; timers 13; pending_io 20m; idle_hibernate 0; block_timeout 1m30s; }\n"
+	"    overload { queue 12; bytes 5k; age 0; rate 9; }\n"
 	"    sql_limits { length 5m; statement 2k; columns 11; params 12; expr_depth 13; compound_select 14;\n"
 	"                 function_arg 15; like_pattern 16; trigger_depth 17; vdbe_op 18000; }\n"
 	"    fetch_allow none api.internal *.example.org; fetch_allow 10.0.0.0/8 all; fetch_timeout 5s; fetch_body_max 1m; fetch_ca ca.pem;\n"
@@ -221,7 +225,10 @@ START_TEST(every_directive_lands_in_its_field)
 	ck_assert_uint_eq(a->limits.rpc_message, 1 << 20);
 	ck_assert_int_eq(a->limits.cpu_ms, 50);
 	ck_assert_uint_eq(a->limits.console, 2048);
-	ck_assert_uint_eq(a->limits.mailbox, 12);
+	ck_assert_uint_eq(a->overload.queue, 12);
+	ck_assert_uint_eq(a->overload.bytes, 5 << 10);
+	ck_assert_int_eq(a->overload.age_ms, 0);
+	ck_assert_uint_eq(a->overload.rate, 9);
 	ck_assert_uint_eq(a->limits.fetches, 3);
 	ck_assert_uint_eq(a->limits.timers, 13);
 	ck_assert_int_eq(a->limits.pending_io_ms, 20 * 60 * 1000);
@@ -238,9 +245,9 @@ START_TEST(every_directive_lands_in_its_field)
 	ck_assert_uint_eq(a->sql_limits.trigger_depth, 17);
 	ck_assert_uint_eq(a->sql_limits.vdbe_op, 18000);
 	ck_assert_int_eq(settings_limit_at(a, "kv_batch").line, 9);
-	ck_assert_int_eq(settings_limit_at(a, "params").line, 11);
-	ck_assert_int_eq(settings_limit_at(a, "trigger_depth").line, 12);
-	ck_assert_int_eq(settings_limit_at(a->next, "params").line, 15);
+	ck_assert_int_eq(settings_limit_at(a, "params").line, 12);
+	ck_assert_int_eq(settings_limit_at(a, "trigger_depth").line, 13);
+	ck_assert_int_eq(settings_limit_at(a->next, "params").line, 16);
 	ck_assert_str_eq(a->next->name, "idle");
 	ck_assert_uint_eq(a->next->index, 1);
 	ck_assert_str_eq(server->listens->next->host, "0.0.0.0");
@@ -290,6 +297,7 @@ same_app(const struct app_conf *a, const struct app_conf *b)
 	ck_assert_int_eq(a->dev_errors, b->dev_errors);
 	ck_assert_uint_eq(a->index, b->index);
 	ck_assert_mem_eq(&a->limits, &b->limits, sizeof(a->limits));
+	ck_assert_mem_eq(&a->overload, &b->overload, sizeof(a->overload));
 	ck_assert_mem_eq(&a->sql_limits, &b->sql_limits, sizeof(a->sql_limits));
 	same_text(a->profile, b->profile);
 	for (; sa && sb; sa = sa->next, sb = sb->next)
@@ -414,7 +422,7 @@ check_profile(const char *text)
 	ck_assert_uint_eq(a->limits.kv_batch, 99);		/* written */
 	ck_assert_uint_eq(a->limits.memory, 128 << 20);
 	ck_assert_uint_eq(a->limits.storage, UINT64_C(10) << 30);
-	ck_assert_uint_eq(a->limits.mailbox, 10000);		/* the original has no number */
+	ck_assert_uint_eq(a->overload.queue, 1000);		/* the original has no number */
 	ck_assert_uint_eq(a->sql_limits.params, 32766);		/* written, though it is the default */
 	ck_assert_uint_eq(a->sql_limits.length, 4 << 20);
 	ck_assert_uint_eq(a->sql_limits.statement, 100000);
@@ -443,7 +451,7 @@ START_TEST(a_limit_of_the_profile_is_placed_at_the_profile)
 
 	ck_assert_int_eq(settings_limit_at(s->apps, "columns").line, 5);
 	ck_assert_int_eq(settings_limit_at(s->apps, "params").line, 3);
-	ck_assert_int_eq(settings_limit_at(s->apps, "mailbox").line, 1);
+	ck_assert_int_eq(settings_limit_at(s->apps, "queue").line, 1);
 	settings_free(&s);
 	refuse("app a { profile aws; }", "test.conf:1:17: \"aws\" is not a profile, there is one; write  profile cloudflare;");
 	refuse("app a { sql_limits { params 100000; } }",
@@ -468,6 +476,7 @@ START_TEST(every_line_to_copy_can_be_copied)
 		{ IN_VARS, "app x { vars { ", " } }" },
 		{ IN_LIMITS, "app x { limits { ", " } }" },
 		{ IN_SQL_LIMITS, "app x { sql_limits { ", " } }" },
+		{ IN_OVERLOAD, "app x { overload { ", " } }" },
 		{ IN_SERVER, "app counter { } server { ", " }" },
 		{ IN_LOCATION, "app counter { } server { location / { ", " } }" },
 	};

@@ -117,7 +117,7 @@ START_TEST(a_tick_is_bounded_however_much_there_is_to_do)
 	static struct reply r[20000];
 	unsigned ticks = 1;
 
-	s.app_conf.limits.mailbox = 100000;
+	s.app_conf.overload.queue = 100000;
 	scene_open(&s, 1, true);
 	for (int i = 0; i < 20000; i++)
 		scene_send(&s, &r[i], "a", "echo", "x");
@@ -134,13 +134,13 @@ START_TEST(a_full_mailbox_answers_overloaded_and_loses_nobody)
 {
 	struct reply r[4];
 
-	s.app_conf.limits.mailbox = 3;
+	s.app_conf.overload.queue = 3;
 	scene_open(&s, 1, true);
 	s.engines[0].build = BUILD_PARKS;
 	for (int i = 0; i < 4; i++)
 		scene_send(&s, &r[i], "a", "echo", "x");
 	scene_tick(&s);
-	ck_failure(&r[3], "Durable Object is overloaded. Too many requests queued. (3 wait; limits { mailbox 3; })");
+	ck_failure(&r[3], "Durable Object is overloaded. Too many requests queued. (overload queue, configuration:0: 3 wait, at most 3 may)");
 	ck_assert(r[3].overloaded && !r[3].retryable && !r[3].reset);
 	scene_build(&s, "a", true);
 	scene_tick(&s);

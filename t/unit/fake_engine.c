@@ -580,8 +580,10 @@ scene_open(struct scene *s, unsigned workers, bool sync_at_once)
 	playing = s;
 	log_open("/dev/null", LOG_ERROR);
 	s->class_conf = (struct class_conf){ .name = "Counter", .sqlite = true };
-	if (!s->app_conf.limits.mailbox)
-		s->app_conf.limits.mailbox = 1000;
+	if (!s->app_conf.overload.queue)
+		s->app_conf.overload.queue = 1000;
+	if (!s->app_conf.overload.bytes)
+		s->app_conf.overload.bytes = 32 << 20;
 	if (!s->app_conf.limits.idle_hibernate_ms)
 		s->app_conf.limits.idle_hibernate_ms = 1000000;
 	s->app_conf.name = "app";

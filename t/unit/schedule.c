@@ -757,7 +757,8 @@ schedule_run(uint64_t seed, struct life *life)
 	log_open("/dev/null", LOG_ERROR);
 	s.class_conf = (struct class_conf){ .name = "Thing", .sqlite = true };
 	s.app_conf = (struct app_conf){ .name = "app", .classes = &s.class_conf };
-	s.app_conf.limits.mailbox = roll(4) ? 1000 : 3;
+	s.app_conf.overload.queue = roll(4) ? 1000 : 3;
+	s.app_conf.overload.bytes = 1 << 20;
 	s.app_conf.limits.idle_hibernate_ms = roll(2) ? 1000000 : 0;
 	s.settings.apps = &s.app_conf;
 	s.settings.napps = 1;
