@@ -9,7 +9,7 @@ local api = {
 	"DurableObject",
 	"Request", "Response", "Headers", "URL", "URLSearchParams", "JSON", "Date",
 	"WebSocketPair", "WebSocketRequestResponsePair", "Promise", "Map",
-	"console", "crypto", "btoa", "atob", "fetch", "sleep", "async", "await", "stream",
+	"console", "crypto", "btoa", "atob", "fetch", "sleep", "async", "await", "stream", "retry",
 	"scheduler", "setTimeout", "clearTimeout", "setInterval", "clearInterval",
 	"structuredClone", "AbortController", "AbortSignal",
 }

@@ -19,6 +19,7 @@ local ctx = native.module "ctx"
 local abort = native.module "abort"
 local crypto = native.module "crypto"
 local timers = native.module "timers"
+local retry = native.module "retry"
 local Blob = native.module "sql".Blob
 
 local function describe(value)
@@ -81,6 +82,7 @@ local globals = {
 	async = promise.async,
 	stream = stream.stream,
 	await = promise.await,
+	retry = retry,
 	scheduler = timers.scheduler,
 	setTimeout = timers.setTimeout,
 	clearTimeout = timers.clearTimeout,

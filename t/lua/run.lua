@@ -91,6 +91,7 @@ function t.native()
 		http = {}, stub = {}, ctx = {}, fetch = {},
 		storage = { setup = function() end },
 		sql = { setup = function() end },
+		txn = { trace = function(err) return err end },
 	}
 	local loaded = {}
 	function native.module(name)

@@ -227,6 +227,39 @@ def test_B8_05_too_many_in_ten_seconds_has_its_own_text(drey):
     assert call(d, "E", "other", "take", "abc") == 3
 
 
+# ---- retry ----
+
+RETRY = KIT + """
+local E = DurableObject:extend "E"
+function E:fail(kind)
+	self.ctx.storage:put("n", (self.ctx.storage:get "n" or 0) + 1)
+	error { message = kind, retryable = kind ~= "app", overloaded = kind == "overloaded" or nil }
+end
+function E:recover()
+	local n = (self.ctx.storage:get "n" or 0) + 1
+	self.ctx.storage:put("n", n)
+	if n < 3 then error { message = "not yet", retryable = true } end
+	return n
+end
+function E:calls() return self.ctx.storage:get "n" end
+local C = DurableObject:extend "C"
+function C:try(name, method, ...)
+	local args = { ... }
+	return retry(function() local stub = self.env.E:getByName(name); return stub[method](stub, unpack(args)) end,
+		{ attempts = 4, base = 1 })
+end
+""" + export("E", "C")
+
+
+def test_B8_06_retry_tries_again_what_may_be_and_nothing_else(drey, worker_threads):
+    d = drey(RETRY, bindings={"E": "E", "C": "C"}, worker_threads=worker_threads)
+    assert call(d, "C", "c", "try", "late", "recover") == 3
+    for name, calls in (("gone", 4), ("overloaded", 1), ("app", 1)):
+        with refused(name):
+            call(d, "C", "c", "try", name, "fail", name)
+        assert call(d, "E", name, "calls") == calls, name
+
+
 # ---- abort ----
 
 def test_B2_02_abort_cannot_be_caught_and_keeps_what_was_stored(drey):
