@@ -89,11 +89,13 @@ def scratch():
     return tempfile.mkdtemp(prefix="drey-bench-", dir=os.environ.get("TMPDIR", "/var/tmp"))
 
 
-def options(doc, rounds, seconds=None):
+def options(doc, rounds, seconds=None, calls=None):
     """The options every measurement has."""
     args = argparse.ArgumentParser(description=doc.splitlines()[0])
     if seconds is not None:
         args.add_argument("--seconds", type=int, default=seconds)
+    if calls is not None:
+        args.add_argument("--calls", type=int, default=calls)
     args.add_argument("--rounds", type=int, default=rounds)
     args.add_argument("--json", action="store_true")
     args.add_argument("--build", default=os.path.join(HERE, "..", "..", "build"))
