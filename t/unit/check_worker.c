@@ -558,7 +558,7 @@ START_TEST(two_workers_pass_a_hundred_thousand_events_and_none_is_lost)
 }
 END_TEST
 
-/* 2 us measured, half of it for the id; the bar leaves room for a busy machine and for sanitizers. */
+/* 2 us measured, half of it for the id; the bar leaves room for a busy machine and for sanitizers, but for the one that sees each access. */
 START_TEST(a_call_that_stores_nothing_costs_a_few_microseconds_at_most)
 {
 	struct reply r;
@@ -577,7 +577,9 @@ START_TEST(a_call_that_stores_nothing_costs_a_few_microseconds_at_most)
 	}
 	if (getenv("CK_VERBOSE"))
 		printf("send, tick, answer: %.2f us (with its id_from_name)\n", (double)best / 2000);
+#ifndef __SANITIZE_THREAD__
 	ck_assert_int_lt(best, 2000 * 50);
+#endif
 	scene_close(&s);
 }
 END_TEST
