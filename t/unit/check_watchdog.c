@@ -11,6 +11,7 @@
 enum { LIMIT_US = 40000 };
 
 static atomic_bool told;
+static atomic_bool spun;
 
 static void
 on_time_up(lua_State *L, lua_Debug *ar)
@@ -29,6 +30,7 @@ l_spin(lua_State *L)		/* C of ours that calls Lua all the time, and owns somethi
 	for (int64_t until = clock_us() + 10000000; atomic_load(&w->handled) < 4 && clock_us() < until;)
 		for (int i = 0; i < 1000; i++)
 			lua_pushinteger(L, i), lua_tostring(L, -1), lua_pop(L, 1);
+	atomic_store(&spun, true);
 	watch_release(w);
 	return 0;
 }
@@ -149,15 +151,22 @@ START_TEST(compiled_code_and_patterns_are_leapt_out_of)
 }
 END_TEST
 
+/* The error that the hook then throws takes its time, too: on a busy machine one more signal may come meanwhile, and is free to leap. */
 START_TEST(who_holds_the_watch_is_not_leapt_out_of)
 {
 	struct scene s;
 	lua_State *co;
+	int status;
 
 	begin(&s);
-	ck_assert_int_eq(run(&s, &co, "jit.off(true, true) spin() return 1"), LUA_ERRRUN);
-	ck_assert_str_eq(lua_tostring(co, -1), "time is up");
+	status = run(&s, &co, "jit.off(true, true) spin() return 1");
+	ck_assert(atomic_load(&spun));
 	ck_assert_uint_ge(atomic_load(&s.w.handled), 4);
+	s.lost = status == WATCH_LOST;
+	if (!s.lost) {
+		ck_assert_int_eq(status, LUA_ERRRUN);
+		ck_assert_str_eq(lua_tostring(co, -1), "time is up");
+	}
 	end(&s);
 }
 END_TEST
