@@ -18,7 +18,7 @@ local URL = native.module "url"
 local check = native.module "check"
 local http = native.http
 
-local rawget, rawset, type, getmetatable, setmetatable = rawget, rawset, type, getmetatable, setmetatable
+local pairs, rawget, rawset, type, getmetatable, setmetatable = pairs, rawget, rawset, type, getmetatable, setmetatable
 
 local EXAMPLE = '{ method = "POST", headers = { name = value }, body = "..." }'
 
@@ -74,6 +74,31 @@ function fields.body(self)
 		rawset(self, "_body", body)
 	end
 	return body
+end
+
+-- What a proxy in front knows of where the client is; from one that is no trusted_proxy these headers do not get here.
+local places = {
+	city = "cf-ipcity", continent = "cf-ipcontinent", country = "cf-ipcountry", latitude = "cf-iplatitude",
+	longitude = "cf-iplongitude", metroCode = "cf-metro-code", postalCode = "cf-postal-code", region = "cf-region",
+	regionCode = "cf-region-code", timezone = "cf-timezone",
+}
+
+local function header(self, name)
+	local handle = rawget(self, "_handle")
+	if handle and not rawget(self, "_headers") then
+		return http.header(handle, name)
+	end
+	return self.headers:get(name)
+end
+
+-- Always a table; a field that nobody knows is nil.
+function fields.cf(self)
+	local cf = {}
+	for field, name in pairs(places) do
+		cf[field] = header(self, name)
+	end
+	rawset(self, "cf", cf)
+	return cf
 end
 
 -- request.signal.aborted: has the client gone away? A handler that works long may look, and stop.

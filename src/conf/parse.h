@@ -110,6 +110,7 @@ void print_fetch_allow(struct buf *, int depth, const struct directive *, const 
 int set_server(struct parse *, const struct directive *, const struct statement *);
 int set_listen(struct parse *, const struct directive *, const struct statement *);
 int set_server_name(struct parse *, const struct directive *, const struct statement *);
+int set_trusted_proxy(struct parse *, const struct directive *, const struct statement *);
 int set_location(struct parse *, const struct directive *, const struct statement *);
 int set_location_app(struct parse *, const struct directive *, const struct statement *);
 int set_location_files(struct parse *, const struct directive *, const struct statement *);
@@ -130,6 +131,7 @@ void print_vars(struct buf *, int depth, const struct directive *, const void *)
 void print_servers(struct buf *, int depth, const struct directive *, const void *);
 void print_listens(struct buf *, int depth, const struct directive *, const void *);
 void print_server_names(struct buf *, int depth, const struct directive *, const void *);
+void print_trusted_proxies(struct buf *, int depth, const struct directive *, const void *);
 void print_locations(struct buf *, int depth, const struct directive *, const void *);
 void print_location_app(struct buf *, int depth, const struct directive *, const void *);
 void print_nothing(struct buf *, int depth, const struct directive *, const void *);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 
+#include "base/address.h"
 #include "base/err.h"
 #include "conf/values.h"
 
@@ -126,6 +127,23 @@ set_server_name(struct parse *p, const struct directive *d, const struct stateme
 			if (strcmp(names[j], name) == 0)
 				return place_error(st->args[i].at, "server_name \"%s\" stands here twice; remove one of the two", name);
 		names[have++] = name;
+	}
+	return OK;
+}
+
+int
+set_trusted_proxy(struct parse *p, const struct directive *d, const struct statement *st)
+{
+	struct server_conf *server = p->frame->target;
+
+	for (unsigned i = 0; i < st->n; i++) {
+		struct network_conf *n = parse_new(p, sizeof(*n));
+
+		n->text = st->args[i].text;
+		if (!network_parse(str_c(n->text), &n->network))
+			return place_error(st->args[i].at, "\"%.80s\" is neither an address nor a network (ADDRESS/BITS, with no bits set behind "
+				"BITS; no name, no port); write  %s", n->text, d->write);
+		conf_append(server->trusted, n);
 	}
 	return OK;
 }

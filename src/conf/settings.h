@@ -159,10 +159,17 @@ struct listen_conf {		/* listen 8787;  listen 127.0.0.1:8787;  listen [::1]:8787
 	struct listen_conf *next;
 };
 
+struct network_conf {		/* trusted_proxy 10.0.0.0/8; */
+	const char *text;
+	struct network network;
+	struct network_conf *next;
+};
+
 struct server_conf {
 	struct listen_conf *listens;
 	const char **names;	/* server_name, lower case, NULL-ended; none = any host; "*.x.org" = any below, "_" = any */
 	struct location_conf *locations;	/* longest prefix first, exact before all */
+	struct network_conf *trusted;		/* peers whose word about the client is believed */
 	uint64_t client_max_body_size;		/* bytes; 413 above */
 	uint64_t client_header_size;		/* bytes of request line and headers; 431 above */
 	int64_t client_timeout_ms;		/* head and body must arrive within */

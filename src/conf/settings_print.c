@@ -305,6 +305,15 @@ print_server_names(struct buf *out, int depth, const struct directive *d, const 
 }
 
 void
+print_trusted_proxies(struct buf *out, int depth, const struct directive *d, const void *target)
+{
+	const struct server_conf *server = target;
+
+	for (const struct network_conf *n = server->trusted; n; n = n->next)
+		print_line(out, depth, d->name, n->text);
+}
+
+void
 print_locations(struct buf *out, int depth, const struct directive *d, const void *target)
 {
 	const struct server_conf *server = target;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "net/answer.h"
+#include "net/client.h"
 #include "net/server.h"
 #include "net/stream.h"
 
@@ -46,6 +47,8 @@ on_answer(struct event *ev)
 
 static const struct transport http_transport = { .answer = on_answer };
 
+enum { KEPT_HEADERS = 3 };
+
 /* libh2o keeps these to itself; an app expects to see them. */
 static void
 add_kept_headers(h2o_req_t *req, struct message *m)
@@ -74,13 +77,9 @@ fill_request(struct conn *c, h2o_req_t *req, struct message *m)
 		m->authority = str_n(host, (size_t)((slash != NULL ? slash : end) - host));
 		m->path = slash != NULL ? str_n(slash, (size_t)(end - slash)) : STR("/");
 	}
-	m->client = str_n(c->peer, c->peer_n);
 	m->body = str_of(req->entity);
-	m->headers = h2o_mem_alloc_pool(&req->pool, (req->headers.size + 3) * sizeof *m->headers);
-	for (size_t i = 0; i < req->headers.size; i++) {
-		const h2o_header_t *h = &req->headers.entries[i];
-		m->headers[m->nheaders++] = (struct header){ str_of(*h->name), str_of(h->value) };
-	}
+	m->headers = h2o_mem_alloc_pool(&req->pool, (req->headers.size + KEPT_HEADERS + CLIENT_HEADERS) * sizeof *m->headers);
+	client_headers(http_server_of(c, m->authority), str_n(c->peer, c->peer_n), req, m);
 	add_kept_headers(req, m);
 }
 
