@@ -165,6 +165,7 @@ static const char full[] =
 	"app idle { main idle.lua; }\n"
 	"server {\n"
 	"    listen 8787; listen *:8788; listen [::1]:8789; listen localhost:8790;\n"
+	"    trusted_proxy 10.0.0.0/8 ::1; trusted_proxy 127.0.0.1;\n"
 	"    server_name Example.org *.example.org; server_name _;\n"
 	"    client_max_body_size 1g; client_header_size 16k; client_timeout 5s; keepalive_timeout 0s;\n"
 	"    location / { root public; } location /static/ { alias files/; }\n"
