@@ -9,49 +9,6 @@
 
 #include "base/err.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-
-void
-slabs_init(struct slabs *s)
-{
-	memset(s, 0, sizeof(*s));
-}
-
-void
-slabs_fini(struct slabs *s)
-{
-	(void)s;
-}
-
-void *
-slabs_get(struct slabs *s, size_t n)
-{
-	(void)s;
-	return malloc(n);
-}
-
-void
-slabs_put(struct slabs *s, void *p, size_t n)
-{
-	(void)s, (void)n;
-	free(p);
-}
-
-void *
-slabs_resize(struct slabs *s, void *p, size_t old, size_t n)
-{
-	(void)s, (void)old;
-	return realloc(p, n);
-}
-
-void
-slabs_trim(struct slabs *s)
-{
-	(void)s;
-}
-
-#else
-
 enum {
 	CHUNK = 64 << 10,
 	REGION_CHUNKS = 16,
@@ -59,7 +16,12 @@ enum {
 	READY = 16,		/* empty chunks kept */
 	ALIGN = 16,
 	LINEAR = 512,		/* one class for each multiple of ALIGN up to here, then STEPS for each doubling */
-	STEPS = 6
+	STEPS = 6,
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	SMALL = 0		/* every piece is malloc's, which a sanitizer can watch */
+#else
+	SMALL = SLABS_SMALL
+#endif
 };
 
 struct region {			/* not inside its memory: a region whose chunks are all free has none resident */
@@ -77,8 +39,9 @@ struct chunk {
 	unsigned fresh;		/* offset of the first piece that was never used: memory is touched no sooner than needed */
 } __attribute__((aligned(ALIGN)));
 
+/* Links are complemented: a leak checker that followed them would take a piece for somebody's that is nobody's. */
 struct large {
-	struct list link;
+	uintptr_t next, prev;
 } __attribute__((aligned(ALIGN)));
 
 /* Above LINEAR.  A database page comes with 32 bytes of ours (4144) or 288 of SQLite's (4448). */
@@ -116,6 +79,18 @@ chunk_of(void *p)
 	return (struct chunk *)((uintptr_t)p & ~(uintptr_t)(CHUNK - 1));
 }
 
+static uintptr_t
+hidden(const struct large *l)
+{
+	return ~(uintptr_t)l;
+}
+
+static struct large *
+shown(uintptr_t link)
+{
+	return (struct large *)~link;
+}
+
 void
 slabs_init(struct slabs *s)
 {
@@ -123,7 +98,7 @@ slabs_init(struct slabs *s)
 		list_init(&s->classes[i]);
 	list_init(&s->empty);
 	list_init(&s->regions);
-	list_init(&s->large);
+	s->large = hidden(NULL);
 	s->nempty = 0;
 }
 
@@ -236,6 +211,28 @@ chunk_emptied(struct slabs *s, struct chunk *c)
 
 /* ---- large pieces ---- */
 
+static void
+large_link(struct slabs *s, struct large *l)
+{
+	struct large *next = shown(s->large);
+
+	l->next = s->large;
+	l->prev = hidden(NULL);
+	if (next)
+		next->prev = hidden(l);
+	s->large = hidden(l);
+}
+
+static void
+large_unlink(struct slabs *s, struct large *l)
+{
+	struct large *next = shown(l->next), *prev = shown(l->prev);
+
+	if (next)
+		next->prev = l->prev;
+	*(prev ? &prev->next : &s->large) = l->next;
+}
+
 static void *
 large_get(struct slabs *s, size_t n)
 {
@@ -243,28 +240,27 @@ large_get(struct slabs *s, size_t n)
 
 	if (!l)
 		return NULL;
-	list_insert(&s->large, &l->link);
+	large_link(s, l);
 	return l + 1;
 }
 
 static void
-large_put(void *p)
+large_put(struct slabs *s, void *p)
 {
 	struct large *l = (struct large *)p - 1;
 
-	list_del(&l->link);
+	large_unlink(s, l);
 	free(l);
 }
 
 static void *
-large_resize(void *p, size_t n)
+large_resize(struct slabs *s, void *p, size_t n)
 {
 	struct large *old = (struct large *)p - 1, *l;
-	struct list *before = old->link.prev;
 
-	list_del(&old->link);
+	large_unlink(s, old);
 	l = n < SIZE_MAX - sizeof(*l) ? realloc(old, sizeof(*l) + n) : NULL;
-	list_insert(before, l ? &l->link : &old->link);
+	large_link(s, l ? l : old);
 	return l ? l + 1 : NULL;
 }
 
@@ -277,7 +273,8 @@ slabs_get(struct slabs *s, size_t n)
 	unsigned class;
 	void *p;
 
-	if (n > SLABS_SMALL)
+	must(n > 0);
+	if (n > SMALL)
 		return large_get(s, n);
 	class = class_of(n);
 	c = list_first(&s->classes[class], struct chunk, link);
@@ -302,8 +299,8 @@ slabs_put(struct slabs *s, void *p, size_t n)
 
 	if (!p)
 		return;
-	if (n > SLABS_SMALL) {
-		large_put(p);
+	if (n > SMALL) {
+		large_put(s, p);
 		return;
 	}
 	c = chunk_of(p);
@@ -320,9 +317,9 @@ slabs_resize(struct slabs *s, void *p, size_t old, size_t n)
 {
 	void *q;
 
-	if (p && old > SLABS_SMALL && n > SLABS_SMALL)
-		return large_resize(p, n);
-	if (p && old <= SLABS_SMALL && n <= SLABS_SMALL && class_of(old) == class_of(n))
+	if (p && old > SMALL && n > SMALL)
+		return large_resize(s, p, n);
+	if (p && old <= SMALL && n <= SMALL && class_of(old) == class_of(n))
 		return p;
 	if (!(q = slabs_get(s, n)))
 		return NULL;
@@ -350,9 +347,7 @@ slabs_fini(struct slabs *s)
 
 	while ((r = list_first(&s->regions, struct region, link)))
 		region_free(r);
-	while ((l = list_first(&s->large, struct large, link)))
-		large_put(l + 1);
+	while ((l = shown(s->large)))
+		large_put(s, l + 1);
 	slabs_init(s);
 }
-
-#endif

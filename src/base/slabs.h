@@ -15,7 +15,7 @@
  *
  * The caller remembers how large a piece is, so pieces have no header.
  * Pieces are aligned to 16 bytes.  slabs_fini() frees them all, also those that
- * are in use.  A build with a sanitizer has plain malloc instead, which it can watch.
+ * are in use.  In a build with a sanitizer each piece is one of malloc's, which it can watch.
  *
  * Owner: whoever embeds it.  Thread: one at a time.
  */
@@ -23,6 +23,7 @@
 #define DREY_BASE_SLABS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/list.h"
 
@@ -33,7 +34,7 @@ struct slabs {
 	struct list empty;			/* chunks kept ready */
 	unsigned nempty;
 	struct list regions;
-	struct list large;
+	uintptr_t large;			/* the first; see slabs.c */
 };
 
 void slabs_init(struct slabs *);

@@ -611,7 +611,6 @@ def test_a_stop_does_not_wait_for_ever_for_work_after_the_answer(drey, origin):
     assert origin.seen[0].gone.wait(10)
 
 
-@pytest.mark.plain_only  # sanitized, a lost VM's own memory is a leak
 def test_a_lost_vm_drops_what_its_tasks_wait_for(drey, origin):
     d = drey(FETCH, bindings=BOUND, app_conf=LOCAL, worker_threads=1, limits={"cpu": "100ms"})
     fronts = [in_background(d.get, "/front?u=" + query(origin.url("/stall"))) for _ in range(2)]

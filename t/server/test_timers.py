@@ -3,8 +3,7 @@
 import re
 import time
 
-import pytest
-from drey import SANITIZED, eventually
+from drey import eventually
 from kit import KIT, call, export, refused
 
 APP = KIT + """
@@ -234,7 +233,6 @@ def test_a_callback_may_do_what_a_method_may_and_its_writes_stay(drey):
     assert call(d, "T", "a", "stored") == "from a timer"
 
 
-@pytest.mark.skipif(SANITIZED, reason="a Lua state that was lost is freed with its slabs, which such a build does not have")
 def test_a_callback_that_never_ends_is_stopped_and_the_timers_go_on_in_others(drey):
     d = drey(APP, bindings=ONE, limits={"cpu": "100ms"}, worker_threads=1)
     for n in range(3):
