@@ -5,7 +5,7 @@ operations, in which order, comes from a seed.  In between objects sleep, the
 server is killed, also in the middle of a call, or stopped; the model does not
 notice, and no answer may show it.
 
-DREY_OPS=20000 DREY_SEED=7 for a longer run; a failure prints the seed, the
+DREY_OPS=100000 DREY_SEED=7 for a longer run; a failure prints the seed, the
 operation, and what was done to its object before.
 """
 
@@ -23,7 +23,7 @@ from drey import SANITIZED
 from http_raw import Closed
 from kit import KIT, CallFailed, call, export
 
-OPS = int(os.environ.get("DREY_OPS") or (800 if SANITIZED else 1500))
+OPS = int(os.environ.get("DREY_OPS") or (1500 if SANITIZED else 20000))
 SEEDS = [int(os.environ["DREY_SEED"])] if os.environ.get("DREY_SEED") else [1, 2, 3]
 OBJECTS = ["a", "b", "c", "d"]
 
