@@ -95,7 +95,6 @@ def test_objects_that_came_and_went_leave_at_most_64_bytes_each(drey, verb, warm
 
 @pytest.mark.plain_only
 @pytest.mark.limit(150)
-@pytest.mark.limit(120)
 def test_an_awake_object_with_an_open_database_costs_at_most_40_kb(drey):
     d = drey(OBJECTS, bindings=ONE, worker_threads=1, limits={"idle_hibernate": "10m"})
     run(d, "count", 200)
