@@ -7,9 +7,11 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/log.h"
+#include "cmd/limits.h"
 #include "cmd/options.h"
 #include "conf/settings.h"
 #include "lua/host_engine.h"
@@ -81,12 +83,22 @@ with_settings(const struct settings *set, const struct options *o)
 	return host_prepare(set) < 0 ? fail(set, EXIT_START) : serve(set);
 }
 
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);	/* argv[0]: the name; gives the exit code */
+} commands[] = {
+	{ "limits", limits_run },
+};
+
 int
 main(int argc, char **argv)
 {
 	struct options o;
 
 	store_configure_sqlite();
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
 	if (options_parse(argc, argv, &o) < 0)
 		return EXIT_USAGE;
 	if (o.help)

@@ -12,9 +12,6 @@
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
 #endif
-#ifndef DREY_CONF_DEFAULT
-#define DREY_CONF_DEFAULT "drey.conf"
-#endif
 
 static const struct option longs[] = {
 	{ "conf", required_argument, NULL, 'c' },
@@ -29,14 +26,17 @@ void
 options_print_help(FILE *out)
 {
 	fputs("Usage: drey [-c FILE] [-t | -T] [-V] [-h]\n"
+	      "       drey limits [-c FILE] [--json]\n"
 	      "\n"
 	      "A Durable Objects application server: objects in Lua, each with its own SQLite database.\n"
 	      "\n"
-	      "  -c FILE   the configuration; without it " DREY_CONF_DEFAULT "\n"
+	      "  -c FILE   the configuration; without it " OPTIONS_CONF_DEFAULT "\n"
 	      "  -t        test the configuration and leave: 0 if it is good, 1 if not\n"
 	      "  -T        test it and print it whole, with all defaults written out\n"
 	      "  -V        print the version\n"
 	      "  -h        print this\n"
+	      "\n"
+	      "  limits    print every limit of every app: its value, its default, and the line it comes from\n"
 	      "\n"
 	      "Signals: TERM and QUIT stop when the requests in flight are answered.\n"
 	      "\n"
@@ -78,7 +78,7 @@ options_parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	*o = (struct options){ .conf = DREY_CONF_DEFAULT };
+	*o = (struct options){ .conf = OPTIONS_CONF_DEFAULT };
 	opterr = 0;
 	optind = 0;		/* glibc: start anew, also for the second call of a test */
 	while ((c = getopt_long(argc, argv, "+:c:tTVh", longs, NULL)) != -1)

@@ -10,6 +10,11 @@
 #include <stdio.h>
 
 #define OPTIONS_EXIT_USAGE 2
+#ifdef DREY_CONF_DEFAULT
+#define OPTIONS_CONF_DEFAULT DREY_CONF_DEFAULT
+#else
+#define OPTIONS_CONF_DEFAULT "drey.conf"
+#endif
 
 struct options {
 	const char *conf;	/* -c FILE; else the default, never NULL */

@@ -277,3 +277,9 @@ directive_context_name(unsigned context)
 			return names[i].name;
 	return "nowhere";
 }
+
+bool
+directive_is_limit(const struct directive *d)
+{
+	return d->set == set_limit;
+}

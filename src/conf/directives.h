@@ -72,6 +72,9 @@ const struct directive *directive_find(const char *name, unsigned context);
 unsigned directive_contexts(const char *name);	/* all places where a directive of this name may stand */
 /* The name most like this one, preferring those that may stand here; NULL: none is near. */
 const struct directive *directive_nearest(const char *name, unsigned context);
+bool directive_is_limit(const struct directive *);	/* a number of limits { } or a block like it: settings_limit_at() knows its place */
+/* The value a target of its context has, as it would be written: "2m". */
+void directive_print_value(struct buf *, const struct directive *, const void *target);
 const char *directive_context_name(unsigned context);	/* of one IN_x: "at the top level", "in app", ... */
 
 #endif

@@ -72,14 +72,11 @@ close_block(struct buf *out, int depth)
 
 /* ---- by kind and offset ---- */
 
-static void
-print_value(struct buf *out, int depth, const struct directive *d, const void *target)
+void
+directive_print_value(struct buf *out, const struct directive *d, const void *target)
 {
 	const void *field = (const char *)target + d->offset;
 
-	if (d->kind == VALUE_CUSTOM || (d->kind == VALUE_TEXT && !*(const char *const *)field))
-		return;
-	begin(out, depth, d->name);
 	switch (d->kind) {
 	case VALUE_TEXT:
 		value_print_word(out, *(const char *const *)field);
@@ -99,6 +96,17 @@ print_value(struct buf *out, int depth, const struct directive *d, const void *t
 	case VALUE_CUSTOM:
 		break;
 	}
+}
+
+static void
+print_value(struct buf *out, int depth, const struct directive *d, const void *target)
+{
+	const void *field = (const char *)target + d->offset;
+
+	if (d->kind == VALUE_CUSTOM || (d->kind == VALUE_TEXT && !*(const char *const *)field))
+		return;
+	begin(out, depth, d->name);
+	directive_print_value(out, d, target);
 	end(out);
 }
 

@@ -25,10 +25,10 @@ static int
 over(lua_State *L, struct vm *vm, const char *what)
 {
 	const struct app_conf *conf = vm->app->conf;
-	struct place at = settings_limit_at(conf, "async");
+	char place[512];
 
-	return host_error(L, "%s: %llu calls are in flight already; await some of them first (limits async, %s:%d)", what,
-	    (unsigned long long)conf->limits.async, at.file ? at.file : "configuration", at.line);
+	return host_error(L, "%s: %llu calls are in flight already; await some of them first%s", what,
+	    (unsigned long long)conf->limits.async, host_limit(conf, "async", place, sizeof(place)));
 }
 
 struct task *

@@ -288,8 +288,7 @@ encode_args(lua_State *L, struct vm *vm)
 			return rc;
 	}
 	if (vm->scratch.n > max)
-		return err_set(ERR_LIMIT, "Serialized RPC arguments or return values are limited to %lluMiB, but the size of this value was: "
-		    "%llu bytes. (limits rpc_message)", (unsigned long long)(max >> 20), (unsigned long long)vm->scratch.n);
+		return host_over_message(vm->app->conf, vm->scratch.n);
 	return OK;
 }
 

@@ -352,6 +352,7 @@ l_set(lua_State *L)
 	struct timeouts **tsp = owner_of(by);
 	uint64_t max = by->vm->app->conf->limits.timers;
 	struct timeout *t;
+	char place[512];
 	double ms;
 	int fn;
 
@@ -361,8 +362,9 @@ l_set(lua_State *L)
 	if (!*tsp)
 		*tsp = owner_new(by->vm, by->object);
 	if ((*tsp)->by_id.n >= max)
-		return host_error(L, "%s: %llu timers are set, as many as %s may have (limits timers); clear those that are no longer needed, or let "
-		    "one interval look at a list", what, (unsigned long long)max, by->object ? "one object" : "one request");
+		return host_error(L, "%s: %llu timers are set, as many as %s may have; clear those that are no longer needed, or let "
+		    "one interval look at a list%s", what, (unsigned long long)max, by->object ? "one object" : "one request",
+		    host_limit(by->vm->app->conf, "timers", place, sizeof(place)));
 	advise(L, by, ms);
 	lua_pushvalue(L, 2);
 	fn = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -77,6 +77,24 @@ host_error(lua_State *L, const char *fmt, ...)
 	return host_raise(L);
 }
 
+const char *
+host_limit(const struct app_conf *conf, const char *directive, char *place, size_t n)
+{
+	struct place at = settings_limit_at(conf, directive);
+
+	snprintf(place, n, " (limits %s, %s:%d)", directive, at.file ? at.file : "configuration", at.line);
+	return place;
+}
+
+int
+host_over_message(const struct app_conf *conf, size_t n)
+{
+	char place[512];
+
+	return err_set(ERR_LIMIT, "Serialized RPC arguments or return values are limited to %lluMiB, but the size of this value was: %zu bytes.%s",
+	    (unsigned long long)(conf->limits.rpc_message >> 20), n, host_limit(conf, "rpc_message", place, sizeof(place)));
+}
+
 int
 host_raise(lua_State *L)
 {

@@ -31,6 +31,9 @@ struct app *host_app(lua_State *);
 /* Raises err_text() with the app author's file:line in front. Returns never; the int is for `return host_raise(L)`. */
 int host_raise(lua_State *);
 int host_error(lua_State *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));	/* the same with a text of its own */
+/* " (limits kv_key, site.conf:12)": how every text about a limit ends.  Copies. */
+const char *host_limit(const struct app_conf *, const char *directive, char *place, size_t n);
+int host_over_message(const struct app_conf *, size_t n);	/* sets that so many bytes are above limits rpc_message; ERR_LIMIT */
 /* After a storage call that made db_broken() true: resets the object even if the handler catches the error. */
 int host_raise_store(lua_State *, struct object *);
 

@@ -161,8 +161,7 @@ encode_results(struct task *t)
 			return rc;
 	}
 	if (out->n > max)
-		return err_set(ERR_LIMIT, "Serialized RPC arguments or return values are limited to %lluMiB, but the size of this value was: "
-		    "%zu bytes. (limits rpc_message)", (unsigned long long)(max >> 20), out->n);
+		return host_over_message(t->vm->app->conf, out->n);
 	t->event->result = arena_str(&t->event->arena, buf_slice(out));
 	return OK;
 }

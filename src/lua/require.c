@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "lua/hints.h"
 #include "lua/vm.h"
 
 /* Reads root/rel.  NULL with errno. */
@@ -40,6 +41,25 @@ read_file(const char *root, const char *rel, size_t *n)
 	return text;
 }
 
+/* Pushes the chunk and gives 0, or what is wrong with it and 1. */
+static int
+compile(lua_State *L, const char *rel, const char *chunk, struct str text)
+{
+	struct buf why = { 0 };
+	int rc = luaL_loadbufferx(L, text.p, text.n, chunk, "t");
+
+	if (rc == LUA_ERRSYNTAX)
+		hints_syntax((struct str){ lua_tostring(L, -1), lua_objlen(L, -1) }, text, &why);
+	else if (rc == 0 && hints_check(rel, text, &why))
+		rc = LUA_ERRSYNTAX;
+	if (rc == LUA_ERRSYNTAX) {
+		lua_pop(L, 1);
+		lua_pushlstring(L, why.p, why.n);
+	}
+	buf_fini(&why);
+	return rc == 0 ? 0 : 1;
+}
+
 int
 require_file(lua_State *L, const char *rel)
 {
@@ -61,9 +81,9 @@ require_file(lua_State *L, const char *rel)
 		lua_pushfstring(L, "%s: this is compiled Lua; only source text is loaded", rel);
 		return 1;
 	}
-	rc = luaL_loadbufferx(L, text, n, chunk, "t");
+	rc = compile(L, rel, chunk, (struct str){ text, n });
 	free(text);
-	return rc == 0 ? 0 : 1;
+	return rc;
 }
 
 /* "lib.rooms" -> "lib/rooms".  Raises on anything that could lead out of the root. */

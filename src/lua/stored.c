@@ -38,13 +38,12 @@ stored_limits(lua_State *L)
 	return &host_app(L)->conf->limits;
 }
 
-/* "... (limits kv_key, site.conf:12)" */
 static int
 over(lua_State *L, const char *directive, const char *text)
 {
-	struct place at = settings_limit_at(host_app(L)->conf, directive);
+	char place[512];
 
-	err_set(ERR_LIMIT, "%s (limits %s, %s:%d)", text, directive, at.file ? at.file : "configuration", at.line);
+	err_set(ERR_LIMIT, "%s%s", text, host_limit(host_app(L)->conf, directive, place, sizeof(place)));
 	return host_raise(L);
 }
 

@@ -54,15 +54,18 @@ on_sleep(struct timer *timer)
 static void
 on_limit(struct timer *timer)
 {
-	static const struct failure why = {
-		.message = STR("A call to blockConcurrencyWhile() in a Durable Object waited for too long. "
-		    "The call was canceled and the Durable Object was reset."),
-		.overloaded = true, .reset = true
-	};
 	struct task *t = container_of(timer, struct task, limit);
+	struct failure why = { .overloaded = true, .reset = true };
+	struct buf text = { 0 };
+	char place[512];
 
 	must(t->object);
-	object_break(t->object, &why);
+	buf_printf(&text, "A call to blockConcurrencyWhile() in a Durable Object waited for too long. "
+	    "The call was canceled and the Durable Object was reset.%s",
+	    host_limit(t->vm->app->conf, "block_timeout", place, sizeof(place)));
+	why.message = buf_slice(&text);
+	object_break(t->object, &why);		/* copies */
+	buf_fini(&text);
 }
 
 static struct task *

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "lua/hints.h"
 #include "lua/value.h"
 #include "store/codec.h"
 
@@ -158,6 +159,7 @@ traceback_describe(lua_State *L, int idx, lua_State *co, struct buf *out)
 		lua_pushvalue(L, idx);
 		s.p = lua_tolstring(L, -1, &s.n);
 		add_message(out, s);
+		hints_runtime(s, out);
 		lua_pop(L, 1);
 		return;
 	}

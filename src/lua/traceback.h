@@ -15,7 +15,7 @@ bool traceback_place(lua_State *, int level, char *place, size_t n);
 /* Appends "\n\tcounter.lua:12: in increment" for the app's frames from this level on, those in the middle of a very deep stack left
  * out.  message: what was raised; it may know a line that the frame does not. */
 void traceback_add(lua_State *, int level, struct str message, struct buf *);
-/* Appends what an error value says: a string as it is, a table's message, else "(error object is a X value)", with the place if co,
+/* Appends what an error value says: a string as it is, with the fix behind what Lua itself raised if it is known (hints.h), a table's message, else "(error object is a X value)", with the place if co,
  * where it was raised, is given. */
 void traceback_describe(lua_State *, int idx, lua_State *co, struct buf *);
 void traceback_error_mt(lua_State *);	/* pushes a new metatable for failure_push(): tostring() gives the message */

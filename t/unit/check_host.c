@@ -370,7 +370,7 @@ START_TEST(a_block_that_takes_too_long_resets_the_object)
 	s.app.limits.block_timeout_ms = 30;
 	scene_start(&s);
 	assert_answer(&s, "/?slow", 200, "A call to blockConcurrencyWhile() in a Durable Object waited for too long. "
-	    "The call was canceled and the Durable Object was reset. true true");
+	    "The call was canceled and the Durable Object was reset. (limits block_timeout, configuration:0) true true");
 	assert_answer(&s, "/?look", 200, "2nilnil");
 	scene_close(&s);
 }
