@@ -9,7 +9,7 @@ local native = ...
 local storage = native.module "storage"
 local rawset, setmetatable = rawset, setmetatable
 
-local methods = {}	-- blockConcurrencyWhile, waitUntil, abort: each takes ctx first
+local methods = {}	-- blockConcurrencyWhile, waitUntil, abort, state: each takes ctx first
 for name, fn in pairs(native.ctx) do
 	methods[name] = fn
 end

@@ -152,6 +152,12 @@ write_line(enum log_level level, const char *text)
 	buf_fini(&line);
 }
 
+bool
+log_shows(enum log_level level)
+{
+	return (int)level <= out_level;
+}
+
 void
 log_at(enum log_level level, const char *fmt, ...)
 {

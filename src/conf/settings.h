@@ -73,8 +73,9 @@ struct limits_conf {
 	uint64_t async;			/* calls of async() in flight in one VM */
 	uint64_t fetches;		/* requests of one app that are out at the same time */
 	int64_t idle_hibernate_ms;	/* idle this long: the object sleeps */
+	int64_t idle_evict_ms;		/* no event for this long, and what it began is older than pending_io: the object sleeps all the same */
 	uint64_t timers;		/* that one object may have set */
-	int64_t pending_io_ms;		/* a timer keeps its object awake this long at most */
+	int64_t pending_io_ms;		/* what an object began keeps it awake this long at most */
 	int64_t block_timeout_ms;	/* blockConcurrencyWhile may take this long */
 };
 

@@ -7,6 +7,8 @@
  *	unlock   gives the gate back, to whoever took it: fn may be in a coroutine that outlived its task
  *	failed   the message handler while fn runs: resets the object with the error, then the task hangs
  *
+ * state() is a table made of object/life.h: what the object does and why it is awake.
+ *
  * waitUntil(fn) is an event that the object sends to itself: it waits in
  * the mailbox, keeps the object awake until fn has ended, and a reset ends it as
  * any other.  In a front module it is a task of its own, begun in the next tick; a
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "lua/bind_ctx.h"
 #include "lua/bind_http.h"
@@ -109,6 +112,48 @@ l_abort(lua_State *L)
 	return task_hang(L);
 }
 
+/* ---- state ---- */
+
+static void
+set_count(lua_State *L, const char *name, unsigned n)
+{
+	lua_pushnumber(L, n);
+	lua_setfield(L, -2, name);
+}
+
+static int
+l_state(lua_State *L)
+{
+	struct object *o = host_owner(L, 1);
+	struct life_reasons r = life_reasons(o);
+	struct buf why = { 0 };
+
+	life_look(o);
+	lua_createtable(L, 0, 12);
+	lua_pushstring(L, life_name(o->life.stage));
+	lua_setfield(L, -2, "state");
+	lua_pushnumber(L, (lua_Number)(clock_wall_ms() - (clock_ms() - o->life.since_ms)));
+	lua_setfield(L, -2, "since");
+	set_count(L, "events", r.events);
+	set_count(L, "queued", r.queued);
+	set_count(L, "background", r.background);
+	set_count(L, "async", r.async);
+	set_count(L, "streams", r.streams);
+	set_count(L, "timers", r.timers);
+	set_count(L, "words", r.words);
+	lua_pushboolean(L, r.transaction);
+	lua_setfield(L, -2, "transaction");
+	lua_pushboolean(L, r.blocked);
+	lua_setfield(L, -2, "blocked");
+	watch_hold(vm_of(L)->watch);
+	life_tell(&r, &why);
+	lua_pushlstring(L, why.p ? why.p : "", why.n);
+	buf_fini(&why);
+	watch_release(vm_of(L)->watch);
+	lua_setfield(L, -2, "why");
+	return 1;
+}
+
 /* ---- waitUntil ---- */
 
 struct background {
@@ -163,6 +208,7 @@ spawn_in_object(struct vm *vm, struct task *t, int fn)
 	ev->class = o->class;
 	ev->id = o->id;
 	ev->request_id = t->event ? t->event->request_id : runtime_request_id(vm->worker->runtime);
+	life_pin(o);
 	worker_send(vm->worker, ev);
 }
 
@@ -197,7 +243,7 @@ l_spawn(lua_State *L)
 	return 0;
 }
 
-static const luaL_Reg methods[] = { { "waitUntil", l_spawn }, { "abort", l_abort }, { NULL, NULL } };
+static const luaL_Reg methods[] = { { "waitUntil", l_spawn }, { "abort", l_abort }, { "state", l_state }, { NULL, NULL } };
 static const luaL_Reg parts[] = {
 	{ "lock", l_lock }, { "unlock", l_unlock }, { "failed", l_failed }, { "hang", l_hang }, { NULL, NULL }
 };

@@ -40,8 +40,18 @@ l_open(lua_State *L)
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	t = async_start(L, 1, "stream");
 	p = t->pipe = pipe_new(t->vm->worker);
+	if (t->object)
+		object_stream(t->object);
 	stream_push(L, &p);
 	return 1;
+}
+
+static void
+close_pipe(struct task *t, const struct failure *why)
+{
+	pipe_close(&t->pipe, t->object, why);
+	if (t->object)
+		object_stream_end(t->object);
 }
 
 static struct pipe *
@@ -109,14 +119,14 @@ l_finish(lua_State *L)		/* (ok, err) */
 	if (!t->pipe)
 		return 0;
 	if (lua_toboolean(L, 1)) {
-		pipe_close(&t->pipe, t->object, NULL);
+		close_pipe(t, NULL);
 		return 0;
 	}
 	arena_init(&a);
 	failure_from_lua(L, 2, L, &a, &why);
 	if (!pipe_cancelled(t->pipe))
 		host_log_failure(t, &why);
-	pipe_close(&t->pipe, t->object, &why);
+	close_pipe(t, &why);
 	arena_fini(&a);
 	return 0;
 }
@@ -127,7 +137,7 @@ stream_cut(struct task *t)
 	static const struct failure why = { .message = STR("the stream broke off: its writer was reset") };
 
 	if (t->pipe)
-		pipe_close(&t->pipe, t->object, &why);
+		close_pipe(t, &why);
 }
 
 /* ---- the reader ---- */

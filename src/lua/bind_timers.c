@@ -27,8 +27,6 @@ struct timeout {
 	int fn;				/* registry reference */
 	int64_t due_ms;
 	int64_t period_ms;		/* 0: once */
-	int64_t hold_until_ms;		/* keeps its object awake no longer */
-	bool holds;
 	struct task *task;		/* runs it: an interval's callback */
 	uint64_t request_id;		/* of the event that set it */
 };
@@ -78,25 +76,10 @@ owner_of(struct task *t)
 }
 
 static void
-hold(struct timeout *t, bool holds)
-{
-	struct object *o = t->owner->object;
-
-	if (!o || t->holds == holds)
-		return;
-	t->holds = holds;
-	if (holds)
-		object_linger(o);
-	else
-		object_linger_end(o);
-}
-
-static void
 drop(struct timeout *t)
 {
 	struct timeouts *ts = t->owner;
 
-	hold(t, false);
 	timer_clear(&ts->vm->worker->timers, &t->timer);
 	list_del(&t->link);
 	map_del(&ts->by_id, str_n(&t->id, sizeof(t->id)));
@@ -104,6 +87,8 @@ drop(struct timeout *t)
 		luaL_unref(ts->vm->L, LUA_REGISTRYINDEX, t->fn);
 	if (t->task)
 		t->task->ticking = NULL;
+	if (ts->object)
+		object_linger_end(ts->object);
 	free(t);
 }
 
@@ -154,7 +139,6 @@ begin(struct timeout *t, struct task *by)
 		drop(t);
 		return;
 	}
-	hold(t, false);
 	list_del(&t->link);
 	list_push(&t->owner->running, &t->link);
 	t->task = by;
@@ -246,14 +230,9 @@ timeouts_deliver(struct vm *vm, struct object *o, struct event *ev)
 static void
 arm(struct timeout *t)
 {
-	int64_t now = clock_ms(), due = t->due_ms;
-
-	hold(t, t->hold_until_ms > now);
-	if (t->holds && due > t->hold_until_ms)
-		due = t->hold_until_ms;
 	list_del(&t->link);
 	list_push(&t->owner->set, &t->link);
-	timer_set(&t->owner->vm->worker->timers, &t->timer, due);
+	timer_set(&t->owner->vm->worker->timers, &t->timer, t->due_ms);
 }
 
 static void
@@ -261,10 +240,6 @@ on_time(struct timer *timer)
 {
 	struct timeout *t = container_of(timer, struct timeout, timer);
 
-	if (clock_ms() < t->due_ms) {		/* it kept its object awake for long enough */
-		arm(t);
-		return;
-	}
 	list_del(&t->link);
 	list_push(&t->owner->due, &t->link);
 	if (t->owner->object)
@@ -336,11 +311,12 @@ make(struct timeouts *ts, struct task *by, double ms, bool repeats)
 	t->id = ++ts->last_id;
 	t->period_ms = !repeats ? 0 : ms < 1 ? 1 : (int64_t)ms;
 	t->due_ms = now + (repeats ? t->period_ms : (int64_t)ms);
-	t->hold_until_ms = now + ts->vm->app->conf->limits.pending_io_ms;
 	t->request_id = by->event ? by->event->request_id : runtime_request_id(ts->vm->worker->runtime);
 	list_init(&t->link);
 	timer_init(&t->timer, on_time);
 	map_put(&ts->by_id, str_n(&t->id, sizeof(t->id)), t);
+	if (ts->object)
+		object_linger(ts->object);
 	return t;
 }
 

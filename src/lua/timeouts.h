@@ -8,7 +8,7 @@
  * waits at the input gate as any other.  One such event is out at a time, whatever
  * the number of callbacks that are due: they cannot fill the mailbox, and run in the order
  * they came due.  A timeout that is set keeps its object from going to sleep by
- * itself, for limits pending_io at most.
+ * itself; for how long, says object/life.h.
  *
  * In a front module they belong to the event: to the task of its handler, its
  * waitUntil work and the callbacks themselves.  When the last of these tasks ends, they end.

@@ -98,6 +98,7 @@ idle_rest(struct object *o)
 	struct worker *w = o->worker;
 	struct list *line = &w->idle[o->class->app->index];
 
+	life_look(o);
 	if (list_linked(&o->idle_link) || !idle_quiet(o))
 		return;
 	w->resting++;
@@ -123,6 +124,7 @@ void
 object_linger(struct object *o)
 {
 	o->lingers++;
+	life_pin(o);
 }
 
 void
@@ -149,6 +151,7 @@ idle_sleep(struct object **op)
 		serve_forget(o, NULL);
 		object_become(o, OBJECT_ASLEEP);
 	}
+	life_look(o);
 	object_db_free(o);
 	registry_remove(&o->worker->objects, o);
 	object_free(&o);

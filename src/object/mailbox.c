@@ -82,6 +82,7 @@ mailbox_push(struct mailbox *m, struct event *ev, int64_t now_ms)
 	list_push(&m->events, &ev->link);
 	m->n++;
 	m->bytes += weight(ev);
+	m->own += ev->own;
 	m->came += !ev->own;
 	return OK;
 }
@@ -96,6 +97,7 @@ mailbox_shift(struct mailbox *m)
 		return NULL;
 	ev = container_of(n, struct event, link);
 	m->n--;
+	m->own -= ev->own;
 	m->bytes -= weight(ev);
 	return ev;
 }

@@ -18,6 +18,7 @@ struct mailbox {
 	struct list events;
 	const struct app_conf *conf;
 	uint64_t n, bytes;
+	uint64_t own;			/* of n: what the object sent to itself */
 	int64_t window_ms;		/* when the present 10 seconds began */
 	uint64_t came;			/* since then */
 };

@@ -129,6 +129,7 @@ object_new(struct worker *w, const struct class *class, const struct object_id *
 	list_init(&o->gate_link);
 	list_init(&o->idle_link);
 	list_init(&o->sleep.link);
+	life_init(o);
 	object_db_new(o);
 	return o;
 }
@@ -142,6 +143,7 @@ object_free(struct object **op)
 	must(o->state == OBJECT_ASLEEP && !o->instance && !o->reset && !o->db);
 	must(!o->transaction && gate_empty(&o->gate) && o->mailbox.n == 0 && list_empty(&o->input.stalled));
 	must(!list_linked(&o->ready_link) && !list_linked(&o->gate_link) && !list_linked(&o->idle_link));
+	life_fini(o);
 	free((char *)o->name.p);
 	free(o);
 }
@@ -192,6 +194,10 @@ object_answer(struct object *o, struct event *ev)
 {
 	must(ev->object == o && o->running > 0);
 	o->running--;
+	if (!ev->own) {
+		o->callers--;
+		o->life.called_ms = o->worker->now_ms;
+	}
 	list_del(&ev->link);		/* perhaps its engine was to be told that the caller has gone */
 	ev->task = NULL;
 	ev->word.say = answer_say;
@@ -218,6 +224,8 @@ void
 object_emit(struct object *o, struct event *ev)
 {
 	must(ev->home == o->worker);
+	if (o->callers == 0)
+		life_pin(o);
 	ev->word.say = emit_say;
 	if (o->state == OBJECT_BROKEN)
 		emit_say(&ev->word, o->reset);
@@ -282,15 +290,33 @@ object_hold(struct object *o)
 {
 	idle_stir(o);
 	o->running++;
+	o->holds++;
+	life_pin(o);
 }
 
 void
 object_release(struct object *o)
 {
-	must(o->running > 0);
+	must(o->holds > 0);
+	o->holds--;
 	o->running--;
 	if (o->evict)
 		object_ready(o);
+	idle_rest(o);
+}
+
+void
+object_stream(struct object *o)
+{
+	o->streams++;
+}
+
+void
+object_stream_end(struct object *o)
+{
+	must(o->streams > 0);
+	o->streams--;
+	o->life.called_ms = o->worker->now_ms;
 	idle_rest(o);
 }
 

@@ -21,9 +21,9 @@
  * at the end of the tick.
  *
  * lingers counts its timers: they keep it from going to sleep by itself, but neither
- * from an evict nor from the end of the server.
+ * from an evict nor from the end of the server.  How long that may last: life.h.
  *
- * running counts events delivered and not yet answered by the engine; words
+ * running counts events delivered and not yet answered by the engine, and holds; words
  * at the gate are counted by the gate.  It may sleep when there are neither,
  * nothing is in the mailbox, nothing is uncommitted and its last commit is durable.
  *
@@ -36,6 +36,7 @@
 #include "object/event.h"
 #include "object/gate.h"
 #include "object/input.h"
+#include "object/life.h"
 #include "object/mailbox.h"
 #include "store/db.h"
 
@@ -54,6 +55,9 @@ struct object {
 	struct db *db;
 	void *instance;			/* the engine's */
 	unsigned running;
+	unsigned callers;		/* of running: events that somebody else waits for */
+	unsigned holds;			/* of running: work without an event */
+	unsigned streams;		/* of holds: somebody reads what it writes */
 	unsigned lingers;		/* timers that are set */
 	bool name_stored;
 	struct transaction *transaction;	/* the innermost of storage:transaction(); see transaction.c */
@@ -64,6 +68,7 @@ struct object {
 	bool in_engine;			/* a call into the engine for this object is on the stack: a reset waits for its end */
 	bool evict;			/* to sleep as soon as nothing runs; new events wait for the next instance */
 	struct failure *reset;		/* why, once object_break() was called; owned */
+	struct life_state life;
 	int64_t idle_since_ms;
 	struct list ready_link;		/* worker->ready: has events or waiters to serve */
 	struct list dirty_link;		/* worker->dirty: an implicit transaction is open */
@@ -107,7 +112,10 @@ void object_let_go(struct object *, struct waiter *);
 /* Work that outlives its event (waitUntil) keeps the object awake: each hold needs its release, a forget(why) included. */
 void object_hold(struct object *);
 void object_release(struct object *);
-/* A timer of the app is set: until its end the object rests, but does not go to sleep by itself. */
+/* Held work writes a stream: somebody waits for that.  Before its release: the end. */
+void object_stream(struct object *);
+void object_stream_end(struct object *);
+/* A timer of the app is set: until its end the object rests, but does not go to sleep by itself; see life.h. */
 void object_linger(struct object *);
 void object_linger_end(struct object *);
 void object_evict(struct object *);	/* sleeps as soon as nothing runs and its words have left */

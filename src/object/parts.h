@@ -8,6 +8,7 @@
  *	settle.c   deeds first, then words
  *	transaction.c  storage:transaction()
  *	pipe.c     words that are pieces of one long answer
+ *	life.c     what an object is doing, and why it is still awake
  *	idle.c     who has nothing to do, and how it goes to sleep
  */
 #ifndef DREY_OBJECT_PARTS_H

@@ -110,12 +110,14 @@ deliver(struct object *o, struct event *ev)
 	}
 	w->events++;
 	o->running++;
+	o->callers += !ev->own;
 	was = engine_enter(w, o);
 	ops(w)->deliver(w->engine, o, ev);
 	engine_leave(w, o, was);
 }
 
-/* An object that is to sleep takes no event while nothing runs; then it only waits for its words to leave. */
+/* An object that is to sleep takes no event while nothing runs; then it only waits for its words to leave.  What it
+ * sent to itself is this instance's, though, so that and what came before it is taken first. */
 static bool
 event_waits(const struct object *o)
 {
@@ -123,13 +125,13 @@ event_waits(const struct object *o)
 		return false;
 	if (o->state == OBJECT_ASLEEP)
 		return true;
-	return o->state == OBJECT_AWAKE && input_admits(&o->input, NULL) && !(o->evict && o->running == 0);
+	return o->state == OBJECT_AWAKE && input_admits(&o->input, NULL) && !(o->evict && o->running == 0 && o->mailbox.own == 0);
 }
 
 static bool
 may_evict(const struct object *o)
 {
-	return o->evict && o->state == OBJECT_AWAKE && o->running == 0 && !o->input.owner &&
+	return o->evict && o->state == OBJECT_AWAKE && o->running == 0 && o->mailbox.own == 0 && !o->input.owner &&
 		list_empty(&o->input.stalled) && gate_empty(&o->gate) && !list_linked(&o->dirty_link);
 }
 

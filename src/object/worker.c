@@ -69,6 +69,9 @@ accept_event(struct worker *w, struct event *ev)
 	ev->object = o;
 	object_know_name(o, ev->name);
 	idle_stir(o);
+	if (!ev->own)
+		o->life.called_ms = w->now_ms;
+	life_look(o);
 	if (serve_has_work(o))
 		object_ready(o);
 }

@@ -255,7 +255,7 @@ def test_what_is_no_timer_is_refused_at_its_line(drey):
 
 
 def test_A7_17_a_pending_timer_keeps_its_object_awake_for_pending_io_at_most(drey):
-    d = drey(APP, bindings=ONE, limits={"idle_hibernate": "100ms", "pending_io": "1s"})
+    d = drey(APP, bindings=ONE, limits={"idle_hibernate": "100ms", "idle_evict": "100ms", "pending_io": "1s"})
     call(d, "T", "a", "later", 700, "woke")
     time.sleep(0.5)  # longer than idle_hibernate; a call would keep it awake
     eventually(lambda: call(d, "T", "a", "stored") == "woke")

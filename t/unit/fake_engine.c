@@ -586,6 +586,8 @@ scene_open(struct scene *s, unsigned workers, bool sync_at_once)
 		s->app_conf.overload.bytes = 32 << 20;
 	if (!s->app_conf.limits.idle_hibernate_ms)
 		s->app_conf.limits.idle_hibernate_ms = 1000000;
+	if (!s->app_conf.limits.idle_evict_ms)
+		s->app_conf.limits.idle_evict_ms = 1000000;
 	s->app_conf.name = "app";
 	s->app_conf.classes = &s->class_conf;
 	s->settings.apps = &s->app_conf;

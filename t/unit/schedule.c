@@ -415,6 +415,7 @@ make_event(const struct transport *transport, struct task *by, struct worker *ho
 	ev->id = s.ids[object];
 	ev->args = str_c(write_script(&ev->arena, !by));
 	ev->owned = true;
+	ev->own = roll(8) == 0;		/* nobody waits for it: its object may be put to sleep over it */
 	return ev;
 }
 
@@ -760,6 +761,7 @@ schedule_run(uint64_t seed, struct life *life)
 	s.app_conf.overload.queue = roll(4) ? 1000 : 3;
 	s.app_conf.overload.bytes = 1 << 20;
 	s.app_conf.limits.idle_hibernate_ms = roll(2) ? 1000000 : 0;
+	s.app_conf.limits.idle_evict_ms = roll(2) ? 1000000 : 0;
 	s.settings.apps = &s.app_conf;
 	s.settings.napps = 1;
 	s.settings.worker_threads = WORKERS;
