@@ -46,6 +46,8 @@ const struct directive directives[] = {
 	{ "access_log", IN_MAIN, ONE, .initial = "off", .set = set_access_log, .print = print_access_log,
 	  .reloadable = true, .write = "access_log logs/access.log;",
 	  .help = "A file, stdout, or off: one line per answered request." },
+	{ "jurisdiction", IN_MAIN, .min = 1, .max = ARGS_MAX, .set = set_jurisdiction, .print = print_jurisdictions, .repeat = true,
+	  .write = "jurisdiction eu;", .help = "Where this server and its data_dir lie (eu, fedramp, us); objects of others are refused." },
 	{ "pid", IN_MAIN, ONE, VALUE_TEXT, TO(settings, pid), .write = "pid drey.pid;",
 	  .help = "A file that holds the server's process id while it runs." },
 	{ "journal_segment", IN_MAIN, ONE, VALUE_SIZE, BOUNDS(64 * KB, 16 * GB), TO(settings, journal_segment),

@@ -88,6 +88,7 @@ int set_value(struct parse *, const struct directive *, const struct statement *
 int set_same(struct parse *, const struct directive *, const struct statement *);	/* a block that writes into its parent's struct */
 int set_min_free(struct parse *, const struct directive *, const struct statement *);
 int set_worker_threads(struct parse *, const struct directive *, const struct statement *);
+int set_jurisdiction(struct parse *, const struct directive *, const struct statement *);
 int set_error_log(struct parse *, const struct directive *, const struct statement *);
 int set_access_log(struct parse *, const struct directive *, const struct statement *);
 /* setters_app.c */
@@ -120,6 +121,7 @@ int parse_link_apps(struct parse *);		/* names of apps in locations to the apps;
 void print_profile(struct buf *, int depth, const struct directive *, const void *);
 void print_limits(struct buf *, int depth, const struct directive *, const void *);	/* and overload, sql_limits */
 void print_worker_threads(struct buf *, int depth, const struct directive *, const void *);
+void print_jurisdictions(struct buf *, int depth, const struct directive *, const void *);
 void print_error_log(struct buf *, int depth, const struct directive *, const void *);
 void print_access_log(struct buf *, int depth, const struct directive *, const void *);
 void print_apps(struct buf *, int depth, const struct directive *, const void *);

@@ -126,6 +126,28 @@ processors(void)
 	return sysconf(_SC_NPROCESSORS_ONLN) > 0 ? (unsigned)sysconf(_SC_NPROCESSORS_ONLN) : 1;
 }
 
+const char *const jurisdiction_names[JURISDICTIONS] = {
+	[JURISDICTION_EU] = "eu", [JURISDICTION_FEDRAMP] = "fedramp", [JURISDICTION_US] = "us"
+};
+
+int
+set_jurisdiction(struct parse *p, const struct directive *d, const struct statement *st)
+{
+	struct settings *s = p->frame->target;
+
+	for (unsigned i = 0; i < st->n; i++) {
+		int j = 1;
+
+		while (j < JURISDICTIONS && strcmp(jurisdiction_names[j], st->args[i].text) != 0)
+			j++;
+		if (j == JURISDICTIONS)
+			return place_error(st->args[i].at, "\"%.60s\" is not a jurisdiction, there are eu, fedramp and us; write  %s",
+				st->args[i].text, d->write);
+		s->within[j] = true;
+	}
+	return OK;
+}
+
 int
 set_worker_threads(struct parse *p, const struct directive *d, const struct statement *st)
 {

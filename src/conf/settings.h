@@ -23,6 +23,10 @@ struct place {			/* where in which file something was written */
 	int line, column;
 };
 
+/* jurisdiction eu;  The order is part of no file and no id. */
+enum jurisdiction { JURISDICTION_NONE, JURISDICTION_EU, JURISDICTION_FEDRAMP, JURISDICTION_US, JURISDICTIONS };
+extern const char *const jurisdiction_names[JURISDICTIONS];	/* that of NONE is NULL */
+
 struct binding_conf {		/* binding COUNTER class_name=Counter; */
 	const char *name, *class_name;
 	struct place at;
@@ -184,6 +188,7 @@ struct settings {
 	const char *file;
 	unsigned worker_threads;	/* never 0: "auto" is the number of processors */
 	const char *data_dir;
+	bool within[JURISDICTIONS];	/* the server lies there, its data_dir too: objects of that jurisdiction may live here */
 	const char *pid;		/* path, or NULL */
 	const char *error_log;		/* path or "stderr" */
 	enum log_level error_log_level;

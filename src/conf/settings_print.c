@@ -145,6 +145,16 @@ print_worker_threads(struct buf *out, int depth, const struct directive *d, cons
 }
 
 void
+print_jurisdictions(struct buf *out, int depth, const struct directive *d, const void *target)
+{
+	const struct settings *s = target;
+
+	for (int j = 1; j < JURISDICTIONS; j++)
+		if (s->within[j])
+			print_line(out, depth, d->name, jurisdiction_names[j]);
+}
+
+void
 print_error_log(struct buf *out, int depth, const struct directive *d, const void *target)
 {
 	static const char *const words[] = {

@@ -28,6 +28,7 @@
 struct id_box {
 	const struct class *class;
 	struct object_id id;
+	enum jurisdiction jurisdiction;
 	size_t n;		/* bytes of the name */
 	bool named;
 	char name[];
@@ -36,12 +37,13 @@ struct id_box {
 /* ---- ids ---- */
 
 static struct id_box *
-push_id(lua_State *L, const struct class *class, const struct object_id *id, struct str name)
+push_id(lua_State *L, const struct class *class, enum jurisdiction j, const struct object_id *id, struct str name)
 {
 	struct id_box *box = lua_newuserdata(L, sizeof(*box) + name.n);
 
 	box->class = class;
 	box->id = *id;
+	box->jurisdiction = j;
 	box->named = name.p != NULL;
 	box->n = name.n;
 	if (name.n)
@@ -54,7 +56,10 @@ push_id(lua_State *L, const struct class *class, const struct object_id *id, str
 void
 stub_push_id(lua_State *L, const struct class *class, const struct object_id *id, struct str name)
 {
-	push_id(L, class, id, name);
+	enum jurisdiction j;
+
+	class_owns(class, id, &j);
+	push_id(L, class, j, id, name);
 }
 
 static struct id_box *
@@ -114,6 +119,10 @@ l_id_index(lua_State *L)
 		lua_pushlstring(L, box->name, box->n);
 		return 1;
 	}
+	if (strcmp(key, "jurisdiction") == 0) {
+		lua_pushstring(L, jurisdiction_names[box->jurisdiction]);	/* NULL is nil */
+		return 1;
+	}
 	lua_pushvalue(L, 2);
 	lua_rawget(L, lua_upvalueindex(1));
 	return 1;
@@ -122,59 +131,106 @@ l_id_index(lua_State *L)
 static const struct class *
 check_class(lua_State *L, int idx)
 {
-	const struct app *app = vm_of(L)->app;
-	int i = luaL_checkint(L, idx);
+	const struct class *class = app_numbered_class(vm_of(L)->app, (unsigned)luaL_checkint(L, idx));
 
-	luaL_argcheck(L, i >= 0 && (unsigned)i < app->nclasses, idx, "no such class");
-	return &app->classes[i];
+	luaL_argcheck(L, class, idx, "no such class");
+	return class;
+}
+
+/* Never a fallback: what is to stay in a jurisdiction is not begun on a server that is elsewhere. */
+static enum jurisdiction
+check_within(lua_State *L, int j)
+{
+	const struct settings *settings = vm_of(L)->app->settings;
+
+	luaL_argcheck(L, j >= 0 && j < JURISDICTIONS, 2, "no such jurisdiction");
+	if (j != JURISDICTION_NONE && !settings->within[j])
+		host_error(L, "objects of the jurisdiction \"%s\" cannot live on this server, which is not said to lie there; where it does, write  "
+		    "jurisdiction %s;  in %s", jurisdiction_names[j], jurisdiction_names[j], settings->file);
+	return (enum jurisdiction)j;
+}
+
+/* A name to its number, which the functions below take. */
+static int
+l_jurisdiction(lua_State *L)
+{
+	const char *name = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : luaL_typename(L, 1);
+
+	for (int j = 1; j < JURISDICTIONS; j++) {
+		if (strcmp(jurisdiction_names[j], name) != 0)
+			continue;
+		lua_pushinteger(L, check_within(L, j));
+		return 1;
+	}
+	return host_error(L, "\"%s\" is not a jurisdiction; there are \"eu\", \"fedramp\" and \"us\"", name);
 }
 
 static int
-l_id_from_name(lua_State *L)
+l_id_from_name(lua_State *L)		/* (class, jurisdiction, name) */
 {
 	const struct class *class = check_class(L, 1);
+	enum jurisdiction j = check_within(L, luaL_checkint(L, 2));
 	struct object_id id;
 	struct str name;
 
-	name.p = luaL_checklstring(L, 2, &name.n);
-	id_from_name(&class->key, name, &id);
-	push_id(L, class, &id, name);
+	name.p = luaL_checklstring(L, 3, &name.n);
+	id_from_name(class_key(class, j), name, &id);
+	push_id(L, class, j, &id, name);
 	return 1;
 }
 
 static int
-l_id_unique(lua_State *L)
+l_id_unique(lua_State *L)		/* (class, jurisdiction) */
 {
 	const struct class *class = check_class(L, 1);
+	enum jurisdiction j = check_within(L, luaL_checkint(L, 2));
 	struct object_id id;
 
-	id_unique(&class->key, &id);
-	push_id(L, class, &id, (struct str){ 0 });
+	id_unique(class_key(class, j), &id);
+	push_id(L, class, j, &id, (struct str){ 0 });
 	return 1;
 }
 
+/* A namespace of one jurisdiction takes only its own ids, any other takes all. */
 static int
-l_id_from_string(lua_State *L)
+refuse_foreign(lua_State *L, enum jurisdiction want, enum jurisdiction have, const char *verb)
+{
+	const char *of = jurisdiction_names[have];
+
+	if (want == JURISDICTION_NONE || want == have)
+		return 0;
+	return host_error(L, "%s called on jurisdictional subnamespace with an ID from a different jurisdiction (the namespace is of \"%s\", the id %s%s)",
+	    verb, jurisdiction_names[want], of ? "of " : "of none", of ? of : "");
+}
+
+static int
+l_id_from_string(lua_State *L)		/* (class, jurisdiction, text) */
 {
 	const struct class *class = check_class(L, 1);
+	enum jurisdiction want = (enum jurisdiction)luaL_checkint(L, 2), have;
 	struct object_id id;
 	struct str hex;
 
-	hex.p = luaL_checklstring(L, 2, &hex.n);
-	if (id_from_string(&class->key, hex, &id) != OK)
+	hex.p = luaL_checklstring(L, 3, &hex.n);
+	if (id_parse(hex, &id) != OK)
 		return host_raise(L);
-	push_id(L, class, &id, (struct str){ 0 });
+	if (!class_owns(class, &id, &have)) {
+		id_refuse();
+		return host_raise(L);
+	}
+	refuse_foreign(L, want, have, "idFromString");
+	push_id(L, class, check_within(L, have), &id, (struct str){ 0 });
 	return 1;
 }
 
 static int
-l_check_class(lua_State *L)	/* (id, class index) */
+l_check_class(lua_State *L)		/* (id, class, jurisdiction) */
 {
 	struct id_box *box = check_id(L, 1, "get(id) takes an id, made by idFromName, idFromString or newUniqueId");
 	const struct class *class = check_class(L, 2);
 
 	if (box->class == class)
-		return 0;
+		return refuse_foreign(L, (enum jurisdiction)luaL_checkint(L, 3), box->jurisdiction, "get");
 	err_set(ERR_ARGUMENT, "Durable Object ID is not valid for this namespace. It is of class %s, the namespace of class %s",
 	    box->class->name, class->name);
 	return host_raise(L);
@@ -404,6 +460,7 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 }
 
 static const luaL_Reg functions[] = {
+	{ "jurisdiction", l_jurisdiction },
 	{ "id_from_name", l_id_from_name },
 	{ "id_from_string", l_id_from_string },
 	{ "id_unique", l_id_unique },

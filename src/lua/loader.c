@@ -271,8 +271,8 @@ push_app_table(lua_State *L, const struct app *app)
 		vm_push(L, vm, REF_NATIVE);
 		lua_getfield(L, -1, "stub");
 		lua_getfield(L, -1, "namespace");
-		lua_pushstring(L, b->name);
-		lua_pushinteger(L, class->index);
+		lua_pushfstring(L, "env.%s", b->name);
+		lua_pushinteger(L, (lua_Integer)class->number);
 		lua_call(L, 2, 1);
 		lua_setfield(L, -4, b->name);
 		lua_pop(L, 2);

@@ -122,20 +122,44 @@ hex_decode(struct str hex, unsigned char *out)
 }
 
 int
-id_from_string(const struct id_key *key, struct str hex, struct object_id *id)
+id_parse(struct str hex, struct object_id *id)
 {
 	struct object_id read;
-	unsigned char tag[HALF], differs = 0;
 
 	if (hex.n != ID_HEX || !hex_decode(hex, read.b))
 		return err_set(ERR_ARGUMENT, "Invalid Durable Object ID: must be 64 hex digits");
-	mac_half(key, read.b, HALF, tag);
-	for (unsigned i = 0; i < HALF; i++)	/* all of it: how long it takes says nothing about where it differs */
-		differs |= tag[i] ^ read.b[HALF + i];
-	if (differs)
-		return err_set(ERR_ARGUMENT, "Durable Object ID is not valid for this namespace.");
 	*id = read;
 	return OK;
+}
+
+bool
+id_made_with(const struct id_key *key, const struct object_id *id)
+{
+	unsigned char tag[HALF], differs = 0;
+
+	mac_half(key, id->b, HALF, tag);
+	for (unsigned i = 0; i < HALF; i++)	/* all of it: how long it takes says nothing about where it differs */
+		differs |= tag[i] ^ id->b[HALF + i];
+	return differs == 0;
+}
+
+int
+id_refuse(void)
+{
+	return err_set(ERR_ARGUMENT, "Durable Object ID is not valid for this namespace.");
+}
+
+int
+id_from_string(const struct id_key *key, struct str hex, struct object_id *id)
+{
+	struct object_id read;
+	int rc = id_parse(hex, &read);
+
+	if (rc == OK && !id_made_with(key, &read))
+		rc = id_refuse();
+	if (rc == OK)
+		*id = read;
+	return rc;
 }
 
 void

@@ -129,3 +129,89 @@ def test_B1_11_a_stub_heals_after_a_crash_of_its_object(drey):
         end
         return seen
     """) == [[False, True, "kept"]] * 5
+
+
+# ---- jurisdictions and hints
+
+WITHIN = {"bindings": ONE, "top_conf": {"jurisdiction": "eu us fedramp"}}
+
+
+def test_B1_05_an_object_knows_its_jurisdiction(drey):
+    d = drey(IDS, **WITHIN)
+    me = front(d, 'return R:jurisdiction "eu":getByName("x"):whoami()')
+    assert (me["jurisdiction"], me["place"], me["name"]) == ("eu", "eu", "x")
+    unique = front(d, 'local s = R:get(R:newUniqueId { jurisdiction = "us" }); s:set(1); return s:whoami()')
+    assert (unique["jurisdiction"], unique["place"]) == ("us", "us")
+    d.restart()
+    again = call(d, "R", None, "whoami", object_id=unique["id"])
+    assert (again["place"], call(d, "R", None, "get", object_id=unique["id"])) == ("us", 1), "by its id alone"
+    assert "jurisdiction" not in call(d, "R", "x", "whoami")
+
+
+def test_B1_07_a_jurisdiction_has_objects_of_its_own(drey):
+    d = drey(IDS, **WITHIN)
+    assert front(d, """
+        local eu, us = R:jurisdiction "eu", R:jurisdiction "us"
+        R:getByName("x"):set "whole"; eu:getByName("x"):set "eu"; us:getByName("x"):set "us"
+        local id = eu:idFromName "x"
+        return { R:getByName("x"):get(), eu:getByName("x"):get(), us:getByName("x"):get(),
+            id == eu:idFromName "x", id == R:idFromName "x", id.jurisdiction, R:idFromName("x").jurisdiction == nil,
+            R:get(id):get(), R:get(R:idFromString(tostring(id))):get(), R:idFromString(tostring(id)).jurisdiction,
+            eu:get(eu:idFromString(tostring(id))):get(), eu:newUniqueId().jurisdiction, R:newUniqueId().jurisdiction == nil,
+            eu:jurisdiction(nil) == R, eu:jurisdiction("us"):getByName("x"):get(), rawequal(eu, R:jurisdiction "eu") }
+    """) == ["whole", "eu", "us", True, False, "eu", True, "eu", "eu", "eu", "eu", "eu", True, True, "us", True]
+    foreign = "called on jurisdictional subnamespace with an ID from a different jurisdiction"
+    for ident in ('R:idFromName "x"', "R:newUniqueId()", 'R:jurisdiction "us":idFromName "x"'):
+        assert "get " + foreign in raised(d, f'return R:jurisdiction "eu":get({ident})')
+        assert "idFromString " + foreign in raised(d, f'return R:jurisdiction "eu":idFromString(tostring({ident}))')
+    assert "with a different jurisdiction" in raised(d, 'R:jurisdiction "eu":newUniqueId { jurisdiction = "us" }')
+
+
+def test_B1_08_the_jurisdictions_there_are(drey):
+    d = drey(IDS, **WITHIN)
+    assert front(d, """
+        local seen = {}
+        for i, j in ipairs { "eu", "fedramp", "us" } do seen[i] = R:jurisdiction(j):getByName("x"):whoami().place end
+        return seen
+    """) == ["eu", "fedramp", "us"]
+    for bad in ('R:jurisdiction "moon"', 'R:newUniqueId { jurisdiction = "moon" }', 'R:jurisdiction "EU"', "R:jurisdiction(1)"):
+        assert 'is not a jurisdiction; there are "eu", "fedramp" and "us"' in raised(d, "return " + bad)
+
+
+def test_B1_08_a_server_that_lies_elsewhere_refuses_and_never_falls_back(drey):
+    d = drey(IDS, **WITHIN)
+    held = front(d, 'local s = R:jurisdiction "eu":getByName "x"; s:set(1); return tostring(s.id)')
+    d.stop()
+    d.edit_conf("jurisdiction eu us fedramp;", "jurisdiction us;")
+    d.start()
+    for attempt in ('R:jurisdiction "eu"', 'R:newUniqueId { jurisdiction = "eu" }', f'R:idFromString "{held}"'):
+        said = raised(d, "return " + attempt)
+        assert 'objects of the jurisdiction "eu" cannot live on this server' in said and "jurisdiction eu;" in said
+    assert front(d, 'return R:jurisdiction "us":getByName("x"):whoami().place') == "us"
+
+
+def test_B1_09_a_hint_is_accepted_with_a_name(drey):
+    d = drey(IDS, bindings=ONE)
+    assert front(d, 'return R:getByName("x", { locationHint = "weur" }):whoami().name') == "x"
+    assert "unknown locationHint" in raised(d, 'return R:getByName("x", { locationHint = "moon" })')
+
+
+def test_A3_08_the_hints_there_are(drey):
+    d = drey(IDS, bindings=ONE)
+    known = "wnam enam sam weur eeur apac apac-ne apac-se oc afr me".split()
+    for hint in known:
+        assert front(d, f'return R:get(R:idFromName "{hint}", {{ locationHint = "{hint}" }}):whoami().name') == hint
+    for bad in ("moon", "WEUR", ""):
+        said = raised(d, f'local s = R:get(R:idFromName "x", {{ locationHint = "{bad}" }})')
+        assert said.startswith("test:1: ") and all(hint in said for hint in known)
+    assert "unknown routingMode: x" in raised(d, 'return R:getByName("x", { routingMode = "x" })')
+    assert front(d, 'return R:getByName("x", { routingMode = "primary-only" }):whoami().name') == "x"
+    assert "no option locationhint" in raised(d, 'return R:getByName("x", { locationhint = "weur" })')
+
+
+def test_A3_10_a_hint_and_a_jurisdiction_exclude_one_another(drey):
+    d = drey(IDS, **WITHIN)
+    for call_ in ('R:get(R:jurisdiction "eu":idFromName "x", {})', 'R:jurisdiction "eu":getByName("x", {})',
+                  'R:get(R:newUniqueId { jurisdiction = "eu" }, {})'):
+        said = raised(d, "return " + call_.replace("{})", '{ locationHint = "enam" })'))
+        assert "locationHint cannot go with a jurisdiction" in said

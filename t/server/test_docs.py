@@ -69,7 +69,7 @@ def test_the_examples_of_the_api_pages_run(drey):
                 examples.append(f"function()\n{piece}\nend")
     assert len(examples) >= 6
     d = drey(SETTING % {"methods": methods, "examples": ",\n".join(examples)},
-             bindings={"ROOM": "Room", "COUNTER": "Counter"}, app_conf={"dev_errors": "on"})
+             bindings={"ROOM": "Room", "COUNTER": "Counter"}, app_conf={"dev_errors": "on"}, top_conf={"jurisdiction": "eu"})
     for n in range(1, len(examples) + 1):
         r = d.get(f"/{n}")
         assert r.text == "ran", f"{examples[n - 1]}\n{r.text}"

@@ -148,7 +148,7 @@ END_TEST
 
 /* Every directive once, with a value that is not its default. */
 static const char full[] =
-	"worker_threads 3; data_dir \"my data\"; error_log logs/error.log debug; access_log stdout;\n"
+	"jurisdiction us eu; worker_threads 3; data_dir \"my data\"; error_log logs/error.log debug; access_log stdout;\n"
 	"pid drey.pid; journal_segment 1m; open_files 64; overlay_max 1500k; min_free 2m; full_timeout 7s; shutdown_timeout 1500ms;\n"
 	"app chat {\n"
 	"    root apps/chat; main worker.lua; source room.lua limiter.lua; source more.lua;\n"
@@ -206,6 +206,7 @@ START_TEST(every_directive_lands_in_its_field)
 	ck_assert_str_eq(a->sources->next->next->path, "more.lua");
 	ck_assert_str_eq(a->compatibility_date, "2025-11-23");
 	ck_assert(a->dev_errors);
+	ck_assert(s->within[JURISDICTION_EU] && s->within[JURISDICTION_US] && !s->within[JURISDICTION_FEDRAMP]);
 	ck_assert_str_eq(a->bindings->name, "ROOM");
 	ck_assert_str_eq(a->bindings->class_name, "Room");
 	ck_assert_str_eq(a->bindings->next->class_name, "Limiter");

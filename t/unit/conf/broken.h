@@ -11,7 +11,7 @@ static const struct {
 	{ "unknown-nothing-near.conf",
 	  "unknown-nothing-near.conf:3:1: unknown directive \"frobnicate\"; write one of those "
 	  "that can stand at the top level: include, worker_threads, data_dir, error_log, "
-	  "access_log, pid, journal_segment, open_files, overlay_max, min_free, "
+	  "access_log, jurisdiction, pid, journal_segment, open_files, overlay_max, min_free, "
 	  "full_timeout, shutdown_timeout, app, server" },
 	{ "unknown-from-elsewhere.conf",
 	  "unknown-from-elsewhere.conf:4:5: unknown directive \"lissen\"; did you mean "
