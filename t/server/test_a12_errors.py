@@ -81,7 +81,7 @@ BEYOND = {
     "block_timeout": ("50ms", "ctx:blockConcurrencyWhile(function() sleep(5000) end)"),
     "fetches": None,
     "pending_io": None,
-    "idle_hibernate": None,
+    "idle_hibernate": None, "idle_evict": None,
     "length": ("4k", "sql:exec('SELECT hex(zeroblob(5000))'):toArray()"),
     "statement": ("1k", "sql:exec('SELECT 1 /*' .. ('x'):rep(2000) .. '*/')"),
     "columns": ("8", "sql:exec 'SELECT 1,2,3,4,5,6,7,8,9'"),
