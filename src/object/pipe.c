@@ -15,7 +15,7 @@
 struct end {
 	struct poke poke;
 	struct pipe *pipe;
-	struct worker *worker;		/* NULL: not attached */
+	struct worker *worker;		/* NULL: on no worker's thread; tell is called at once */
 	void (*tell)(void *arg);
 	void *arg;
 };
@@ -47,8 +47,12 @@ unref(struct pipe *p)
 static void
 poke(struct end *e)
 {
-	if (!e->worker || !e->tell)
+	if (!e->tell)
 		return;
+	if (!e->worker) {
+		e->tell(e->arg);
+		return;
+	}
 	atomic_fetch_add(&e->pipe->refs, 1);
 	if (!worker_poke(e->worker, &e->poke))
 		atomic_fetch_sub(&e->pipe->refs, 1);	/* it is under way already; that one has its reference */
@@ -94,18 +98,27 @@ pipe_new(struct worker *writer)
 /* ---- the writer's end ---- */
 
 static struct piece *
-piece_new(struct pipe *p, enum piece_kind kind, struct str bytes)
+piece_new(struct pipe *p, enum piece_kind kind, struct str bytes, struct str name)
 {
-	struct piece *x = xmalloc(sizeof(*x) + bytes.n);
+	struct piece *x = xmalloc(sizeof(*x) + bytes.n + name.n);
 
 	list_init(&x->word.link);
 	list_init(&x->link);
 	x->pipe = p;
 	x->kind = kind;
 	x->n = bytes.n;
+	x->name_n = name.n;
 	if (bytes.n)
 		memcpy(x->bytes, bytes.p, bytes.n);
+	if (name.n)
+		memcpy(x->bytes + x->n, name.p, name.n);
 	return x;
+}
+
+static struct piece *
+piece_failed(struct pipe *p, const struct failure *why)
+{
+	return piece_new(p, PIECE_FAILED, why->message, why->name);
 }
 
 static void
@@ -132,7 +145,7 @@ on_say(struct word *word, const struct failure *broken)
 
 	if (broken) {
 		free(x);
-		x = piece_new(p, PIECE_FAILED, broken->message);
+		x = piece_failed(p, broken);
 	}
 	arrive(p, x);
 }
@@ -154,7 +167,7 @@ pipe_write(struct pipe *p, struct object *o, struct str bytes)
 	if (bytes.n == 0 || pipe_cancelled(p))
 		return;
 	atomic_fetch_add(&p->ahead, bytes.n);
-	say(p, o, piece_new(p, PIECE_BYTES, bytes));
+	say(p, o, piece_new(p, PIECE_BYTES, bytes, (struct str){ 0 }));
 }
 
 bool
@@ -188,7 +201,7 @@ pipe_close(struct pipe **pp, struct object *o, const struct failure *why)
 
 	*pp = NULL;
 	pipe_on_room(p, NULL, NULL);
-	say(p, o, why ? piece_new(p, PIECE_FAILED, why->message) : piece_new(p, PIECE_END, (struct str){ 0 }));
+	say(p, o, why ? piece_failed(p, why) : piece_new(p, PIECE_END, (struct str){ 0 }, (struct str){ 0 }));
 	unref(p);
 }
 
@@ -239,20 +252,38 @@ piece_free(struct pipe *p, struct piece **xp)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* With the lock held: nothing that was written, or will be, is read. */
+static void
+cut(struct pipe *p)
+{
+	struct list *n;
+
+	atomic_store(&p->cancelled, true);
+	while ((n = list_shift(&p->pieces)))
+		free(container_of(n, struct piece, link));
+	poke(&p->writer);
+}
+
+void
+pipe_abort(struct pipe *p, const struct failure *why)
+{
+	pthread_mutex_lock(&p->lock);
+	cut(p);
+	list_push(&p->pieces, &piece_failed(p, why)->link);
+	poke(&p->reader);
+	pthread_mutex_unlock(&p->lock);
+}
+
 void
 pipe_cancel(struct pipe **pp)
 {
 	struct pipe *p = *pp;
-	struct list *n;
 
 	*pp = NULL;
 	pthread_mutex_lock(&p->lock);
-	atomic_store(&p->cancelled, true);
 	p->reader.worker = NULL;
 	p->reader.tell = NULL;
-	while ((n = list_shift(&p->pieces)))
-		free(container_of(n, struct piece, link));
-	poke(&p->writer);
+	cut(p);
 	pthread_mutex_unlock(&p->lock);
 	unref(p);
 }

@@ -217,6 +217,73 @@ START_TEST(a_poke_that_nobody_takes_any_more_leaks_nothing)
 }
 END_TEST
 
+START_TEST(an_end_on_no_workers_thread_is_told_at_once)
+{
+	static char big[PIPE_WINDOW];
+	struct pipe *w, *r;
+	struct piece *x;
+
+	open_scene(1);
+	w = r = pipe_new(NULL);
+	pipe_attach(r, NULL, on_data, NULL);
+	pipe_on_room(w, on_room, NULL);
+	ck_assert_uint_eq(roomed, 1);		/* there is room already */
+	pipe_write(w, NULL, str_n(big, sizeof(big)));
+	ck_assert_uint_eq(told, 1);
+	ck_assert(pipe_full(w));
+	x = pipe_read(r);
+	ck_assert_uint_eq(roomed, 1);
+	piece_free(r, &x);
+	ck_assert_uint_eq(roomed, 2);
+	pipe_close(&w, NULL, NULL);
+	ck_assert_uint_eq(told, 2);
+	pipe_cancel(&r);
+	ck_assert_uint_eq(roomed, 2);		/* the writer has given its end back: it never runs again */
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_cancel_is_told_to_a_writer_on_no_workers_thread)
+{
+	struct pipe *w, *r;
+
+	open_scene(1);
+	w = r = pipe_new(NULL);
+	pipe_on_room(w, on_room, NULL);
+	pipe_cancel(&r);
+	ck_assert_uint_eq(roomed, 2);
+	ck_assert(pipe_cancelled(w));
+	pipe_close(&w, NULL, NULL);
+	scene_close(&s);
+}
+END_TEST
+
+START_TEST(a_reader_that_aborts_stops_the_writer_and_reads_why)
+{
+	static const struct failure why = { .message = STR("enough"), .name = STR("AbortError") };
+	struct pipe *w, *r;
+	struct piece *x;
+
+	open_scene(1);
+	w = r = pipe_new(s.w);
+	pipe_attach(r, s.w, on_data, NULL);
+	pipe_write(w, NULL, STR("never read"));
+	pipe_abort(r, &why);
+	ck_assert(pipe_cancelled(w));
+	ck_assert_uint_eq(told, 0);		/* in the tick */
+	scene_tick(&s);
+	ck_assert_uint_eq(told, 1);
+	pipe_write(w, NULL, STR("too late"));
+	pipe_close(&w, NULL, NULL);
+	x = pipe_read(r);
+	ck_assert(x && x->kind == PIECE_FAILED && x->name_n == 10 && memcmp(x->bytes, "enoughAbortError", 16) == 0);
+	piece_free(r, &x);
+	ck_assert_ptr_null(pipe_read(r));
+	pipe_cancel(&r);
+	scene_close(&s);
+}
+END_TEST
+
 /* ---- two threads ---- */
 
 enum { PIECES = 20000 };
@@ -263,6 +330,87 @@ START_TEST(two_threads_pass_thousands_of_pieces_in_order)
 }
 END_TEST
 
+/* A writer on a thread of its own, which sleeps until it is told. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool room;
+} outside = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
+
+static void
+on_outside(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&outside.lock);
+	outside.room = true;
+	pthread_cond_signal(&outside.changed);
+	pthread_mutex_unlock(&outside.lock);
+}
+
+static void
+await_room(void)
+{
+	pthread_mutex_lock(&outside.lock);
+	while (!outside.room)
+		pthread_cond_wait(&outside.changed, &outside.lock);
+	outside.room = false;
+	pthread_mutex_unlock(&outside.lock);
+}
+
+enum { BIG = 60000, MOST = 400 };
+
+static void *
+write_with_room(void *arg)
+{
+	static char big[BIG];
+	struct pipe *w = arg;
+
+	pipe_on_room(w, on_outside, NULL);
+	for (int i = 0; i < MOST && !pipe_cancelled(w); i++) {
+		while (pipe_full(w))
+			await_room();
+		pipe_write(w, NULL, str_n(big, sizeof(big)));
+	}
+	pipe_close(&w, NULL, NULL);
+	return NULL;
+}
+
+/* Reads so many bytes, then leaves; the writer always comes to its end. */
+static void
+read_some(size_t most)
+{
+	struct pipe *r = pipe_new(NULL);
+	struct worker *w = s.runtime.workers[1];
+	pthread_t id;
+	size_t n = 0;
+
+	pipe_attach(r, w, on_data, NULL);
+	ck_assert_int_eq(pthread_create(&id, NULL, write_with_room, r), 0);
+	for (bool ended = false; !ended && n < most;) {
+		struct piece *x = pipe_read(r);
+
+		worker_tick(w);
+		if (!x)
+			continue;
+		n += x->n;
+		ended = x->kind == PIECE_END;
+		piece_free(r, &x);
+	}
+	pipe_cancel(&r);
+	ck_assert_int_eq(pthread_join(id, NULL), 0);
+	ck_assert_uint_ge(n, most < (size_t)BIG * MOST ? most : (size_t)BIG * MOST);
+}
+
+START_TEST(a_writer_on_another_thread_waits_for_room_and_for_a_reader_that_leaves)
+{
+	open_scene(2);
+	read_some(SIZE_MAX);
+	for (size_t most = 1; most < 2000000; most += 150000)
+		read_some(most);
+	scene_close(&s);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -279,6 +427,10 @@ main(void)
 	tcase_add_test(tc, a_reader_that_leaves_is_known_to_the_writer);
 	tcase_add_test(tc, the_reader_may_move_to_another_worker_while_a_poke_is_under_way);
 	tcase_add_test(tc, a_poke_that_nobody_takes_any_more_leaks_nothing);
+	tcase_add_test(tc, an_end_on_no_workers_thread_is_told_at_once);
+	tcase_add_test(tc, a_cancel_is_told_to_a_writer_on_no_workers_thread);
+	tcase_add_test(tc, a_reader_that_aborts_stops_the_writer_and_reads_why);
+	tcase_add_test(tc, a_writer_on_another_thread_waits_for_room_and_for_a_reader_that_leaves);
 	tcase_add_test(tc, two_threads_pass_thousands_of_pieces_in_order);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
