@@ -16,6 +16,7 @@ local Headers = native.module "headers"
 local JSON = native.module "json"
 local URL = native.module "url"
 local check = native.module "check"
+local stream = native.module "stream"
 local http = native.http
 
 local pairs, rawget, rawset, type, getmetatable, setmetatable = pairs, rawget, rawset, type, getmetatable, setmetatable
@@ -71,6 +72,9 @@ function fields.body(self)
 	local body = rawget(self, "_body")
 	if body == nil and rawget(self, "_handle") then
 		body = http.body(self._handle)
+		if type(body) == "userdata" then
+			body = stream.wrap(body)
+		end
 		rawset(self, "_body", body)
 	end
 	return body
@@ -120,12 +124,28 @@ function fields.signal(self)
 	return signal
 end
 
+-- A stream is read to its end, once, and kept as a string.
+local function whole(self)
+	local body = self.body
+	if stream.is(body) then
+		body = body:text()
+		rawset(self, "_body", body)
+	end
+	return body or ""
+end
+
 function methods:text()
-	return self.body or ""
+	return whole(self)
 end
 
 function methods:json()
-	return (JSON.decode(self.body or "", 2))
+	local text = whole(self)
+	return (JSON.decode(text, 2))
+end
+
+-- for piece in request:chunks() do: of a string, that one.
+function methods:chunks()
+	return stream.of(self.body):chunks()
 end
 
 local known = {}
@@ -166,11 +186,14 @@ local function parts(input, init, level)
 	local method = init.method and check_method(init.method, level + 1) or from.method or "GET"
 	local url = from.url or check_url(input, level + 1)
 	local headers = Headers.new(init.headers or from.headers, level + 1)
-	local body = check.body(init.body, "Request", level + 1)
+	local body = init.body
+	if not stream.is(body) then
+		body = check.body(body, "Request", level + 1)
+	end
 	if body and (method == "GET" or method == "HEAD") then
 		error("Request with a GET/HEAD method cannot have a body.", level + 1)
 	end
-	if body and not headers:has "content-type" then
+	if type(body) == "string" and not headers:has "content-type" then
 		headers:append("content-type", "text/plain;charset=UTF-8")
 	end
 	if not body and (init.method == nil or (method ~= "GET" and method ~= "HEAD")) then
@@ -193,6 +216,9 @@ end
 
 -- A request of its own, with all that was still to be read.
 function methods:clone()
+	if stream.is(self.body) then
+		error("a Request whose body is a stream cannot be cloned; read it first: request:text()", 2)
+	end
 	return (build(self, nil, 2))
 end
 
@@ -206,7 +232,7 @@ end
 function Request.outbound(input, init)
 	if init == nil and getmetatable(input) == Request then
 		local handle = rawget(input, "_handle")
-		if handle and not rawget(input, "_headers") then
+		if handle and not rawget(input, "_headers") and not stream.is(rawget(input, "_body")) then
 			return handle
 		end
 		return input.method, input.url, input.headers, input.body

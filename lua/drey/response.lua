@@ -5,7 +5,8 @@
 -- text/plain). Nothing else is made until somebody asks for it:
 -- Response.new "ok" is one table.
 --
--- Bodies are strings; text() and json() may be called more than once.
+-- Bodies are strings, or streams; text() and json() may be called more than once.
+-- _pieces: of fetch(); whether its body came at once or not, response.body is a stream.
 --
 -- Source: the Fetch standard, section 5.5.
 
@@ -46,7 +47,12 @@ function fields.ok(self)
 end
 
 function fields.body(self)
-	return self._body
+	local body = self._body
+	if body and rawget(self, "_pieces") and not stream.is(body) then
+		body = stream.of(body)
+		self._body = body
+	end
+	return body
 end
 
 function fields.headers(self)
@@ -148,6 +154,11 @@ end
 
 function methods:text()
 	return whole(self)
+end
+
+-- for piece in response:chunks() do: of a string, that one.
+function methods:chunks()
+	return stream.of(self._body):chunks()
 end
 
 function methods:json()

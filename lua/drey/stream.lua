@@ -1,8 +1,11 @@
 -- stream.lua -- bodies in pieces: stream(fn) makes one, response.body reads one.
 --
 -- A stream is a table with _box, behind which is the reader's end of a pipe
--- (src/lua/bind_stream.c). It is read once: piece by piece, all at once with
--- text(), or by being sent in a Response.
+-- (src/lua/bind_stream.c); one over a string that is here already has it in
+-- _text (false: it was read). It is read once: piece by piece, all at once with
+-- text(), or by being sent in a Request or Response.
+--
+-- Of a fetch() answer's: _most, _too_large() and _why(), _done(); see fetch.lua.
 
 local native = ...
 
@@ -14,16 +17,45 @@ local concat, gsub, tostring, pairs = table.concat, string.gsub, tostring, pairs
 local ReadableStream = {}
 ReadableStream.__index = ReadableStream
 
-local function wrap(box)
-	return setmetatable({ _box = box }, ReadableStream)
-end
-
 local function is(value)
 	return type(value) == "table" and getmetatable(value) == ReadableStream
 end
 
+local function wrap(box)
+	return setmetatable({ _box = box }, ReadableStream)
+end
+
+-- A body, whatever it is, as a stream.
+local function of(body)
+	return is(body) and body or setmetatable({ _text = body or "" }, ReadableStream)
+end
+
+local function next_piece(box)
+	return settle(raw.read(box))
+end
+
+-- Who aborted it says why; at the end it need not be aborted any more.
+local function finish(self, ok, piece)
+	if not ok or not piece then
+		self._done()
+	end
+	if not ok then
+		local why = self._why()
+		error(why == nil and piece or why, 0)
+	end
+	return piece
+end
+
 -- The next piece, a string; nil at the end. Waits for it; raises when the writer broke off.
 function ReadableStream:read()
+	local text = self._text
+	if text ~= nil then
+		self._text = false
+		return text and text ~= "" and text or nil
+	end
+	if self._why then
+		return finish(self, pcall(next_piece, self._box))
+	end
 	return settle(raw.read(self._box))
 end
 
@@ -34,14 +66,33 @@ end
 
 -- All that is left of it, as one string.
 function ReadableStream:text()
-	local pieces = {}
-	for piece in self:chunks() do pieces[#pieces + 1] = piece end
+	local pieces, n, most = {}, 0, self._most
+	for piece in self:chunks() do
+		pieces[#pieces + 1] = piece
+		n = n + #piece
+		if most and n > most then
+			self:cancel()
+			error(self._too_large(), 0)
+		end
+	end
 	return concat(pieces)
 end
 
 -- Nobody reads on: the writer sees writer.cancelled.
 function ReadableStream:cancel()
-	raw.cancel(self._box)
+	if self._done then
+		self._done()
+	end
+	if self._box then
+		raw.cancel(self._box)
+	else
+		self._text = false
+	end
+end
+
+-- Nobody reads on; whoever waits for a piece, or asks for one, gets an AbortError.
+local function abort(self, why)
+	raw.abort(self._box, why)
 end
 
 -- What the function of stream(fn) is given.
@@ -100,4 +151,4 @@ local function events(fn, encode)
 	end))
 end
 
-return { stream = stream, events = events, is = is, wrap = wrap }
+return { stream = stream, events = events, is = is, wrap = wrap, of = of, abort = abort }

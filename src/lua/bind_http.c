@@ -55,7 +55,7 @@ http_unkeep(struct kept **kp)
 	free(k);
 }
 
-const struct message *
+struct message *
 http_request(lua_State *L, int idx)
 {
 	struct vm *vm = vm_of(L);
@@ -69,10 +69,10 @@ http_request(lua_State *L, int idx)
 	return k && k->handle == handle ? &k->request : NULL;
 }
 
-static const struct message *
+static struct message *
 check_request(lua_State *L)
 {
-	const struct message *m = http_request(L, 1);
+	struct message *m = http_request(L, 1);
 
 	if (!m)
 		host_error(L, "this request has ended: read its method, url, headers and body while its handler runs, or in its waitUntil");
@@ -164,12 +164,16 @@ l_header(lua_State *L)
 	return 1;
 }
 
+/* A string, nil, or the box of a stream: that only the first time. */
 static int
 l_body(lua_State *L)
 {
-	struct str body = check_request(L)->body;
+	struct message *m = check_request(L);
+	struct str body = m->body;
 
-	if (body.p)
+	if (m->stream)
+		stream_push(L, &m->stream);
+	else if (body.p)
 		push_str(L, body);
 	else
 		lua_pushnil(L);
@@ -253,8 +257,7 @@ static int
 take_fields(struct vm *vm, lua_State *L, int idx, struct event *ev)
 {
 	struct message *m = &ev->response;
-	struct str body;
-	int rc = OK;
+	int rc;
 
 	vm_push(L, vm, REF_STATUS);
 	lua_rawget(L, idx);
@@ -263,15 +266,9 @@ take_fields(struct vm *vm, lua_State *L, int idx, struct event *ev)
 		return err_set(ERR_ARGUMENT, "response.status must be a number from 200 to 599");
 	vm_push(L, vm, REF_BODY);
 	lua_rawget(L, idx);
-	if (lua_type(L, -1) == LUA_TSTRING) {
-		body.p = lua_tolstring(L, -1, &body.n);
-		m->body = arena_str(&ev->arena, body);
-	} else if (stream_is(L, -1)) {
-		if (!(m->stream = stream_take(L, lua_gettop(L))))
-			return err_code();
-	} else if (!lua_isnil(L, -1)) {
-		return err_set(ERR_ARGUMENT, "the body of a Response must be a string, not a %s", luaL_typename(L, -1));
-	}
+	rc = stream_body(L, lua_gettop(L), "Response", &ev->arena, m);
+	if (rc != OK)
+		return rc;
 	vm_push(L, vm, REF_HEADERS);
 	lua_rawget(L, idx);
 	if (lua_istable(L, -1))

@@ -8,7 +8,7 @@ struct kept;
 struct task;
 
 /* The request behind the handle at idx: of an event that runs, or one kept for the running task.  NULL: it has ended. */
-const struct message *http_request(lua_State *, int idx);
+struct message *http_request(lua_State *, int idx);
 /* A handler began work that outlives its event (waitUntil): its request stays readable for that work.  A reference to the copy,
  * made once per event, for that work's task->kept; NULL: this task has no request. */
 struct kept *http_keep(struct task *);

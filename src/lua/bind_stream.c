@@ -6,6 +6,7 @@
  *	finish(ok, err)		the end; not ok: it breaks off with err, which is logged
  *	read(box) -> bytes	waits for the next piece; nil at the end; raises when the writer broke off
  *	cancel(box)		gives it up
+ *	abort(box, why)		the same, but whoever reads it, now or later, gets this error
  */
 #include "lua/bind_stream.h"
 
@@ -24,7 +25,7 @@ struct reader {
 	struct list link;		/* vm->readers */
 	struct pipe *pipe;		/* NULL: read to its end, given up, or sent on */
 	struct task *task;		/* that waits for a piece */
-	char *failed;			/* why it broke off */
+	char *failed, *name;		/* why it broke off; name NULL: a plain error */
 };
 
 static const char box_name[] = "drey.stream";
@@ -199,6 +200,31 @@ leave(struct reader *r)
 		pipe_detach(r->pipe);
 }
 
+/* Why it broke off: a string as its writer raised it, or an error with a name. */
+static void
+push_why(const struct reader *r, lua_State *to)
+{
+	struct failure why = { .message = str_c(r->failed) };
+
+	if (!r->name) {
+		lua_pushstring(to, r->failed);
+		return;
+	}
+	why.name = str_c(r->name);
+	failure_push(to, vm_of(to)->ref[REF_ERROR], &why, false);
+	lua_pushnil(to);
+	lua_setfield(to, -2, "remote");
+}
+
+static void
+keep_why(struct reader *r, const struct piece *x)
+{
+	struct str name = { x->bytes + x->n, x->name_n };
+
+	r->failed = strndup(x->bytes, x->n);
+	r->name = name.n && !str_eq(name, STR("Error")) ? strndup(name.p, name.n) : NULL;
+}
+
 /* What came, or none yet: -1. */
 static int
 take_piece(struct reader *r, lua_State *to)
@@ -209,13 +235,15 @@ take_piece(struct reader *r, lua_State *to)
 	if (r->pipe && !x)
 		return -1;
 	kind = x ? x->kind : r->failed ? PIECE_FAILED : PIECE_END;
+	if (x && kind == PIECE_FAILED)
+		keep_why(r, x);
 	lua_pushboolean(to, kind != PIECE_FAILED);
 	if (kind == PIECE_END)
 		lua_pushnil(to);
+	else if (kind == PIECE_BYTES)
+		lua_pushlstring(to, x->bytes, x->n);
 	else
-		lua_pushlstring(to, x ? x->bytes : r->failed, x ? x->n : strlen(r->failed));
-	if (x && kind == PIECE_FAILED)
-		r->failed = strndup(x->bytes, x->n);
+		push_why(r, to);
 	if (x)
 		piece_free(r->pipe, &x);
 	if (r->pipe && kind != PIECE_BYTES)
@@ -269,12 +297,26 @@ l_cancel(lua_State *L)
 	return 0;
 }
 
+/* A task that waits for a piece is told in the next tick: code of the app runs now. */
+static int
+l_abort(lua_State *L)
+{
+	struct reader *r = check_reader(L);
+	struct failure why = { .name = STR("AbortError") };
+
+	why.message.p = luaL_checklstring(L, 2, &why.message.n);
+	if (r->pipe)
+		pipe_abort(r->pipe, &why);
+	return 0;
+}
+
 static void
 reader_free(struct reader *r)
 {
 	give_up(r);
 	list_del(&r->link);
 	free(r->failed);
+	free(r->name);
 	free(r);
 }
 
@@ -299,6 +341,13 @@ stream_unwait(struct task *t)
 }
 
 void
+stream_leave(struct task *t)
+{
+	if (t->reads)
+		give_up(t->reads);
+}
+
+void
 stream_lose_readers(struct vm *vm)
 {
 	while (!list_empty(&vm->readers))
@@ -319,30 +368,65 @@ box_of(lua_State *L, int idx)
 	return r;
 }
 
-bool
-stream_is(lua_State *L, int idx)
+static int
+take_end(struct reader *r, const char *what, struct message *m)
 {
-	return lua_istable(L, idx) && box_of(L, idx);
+	if (!r->pipe || r->task)
+		return err_set(ERR_ARGUMENT, "the stream in this %s was read, given up or sent already; a stream is sent once", what);
+	m->stream = r->pipe;
+	r->pipe = NULL;
+	pipe_detach(m->stream);
+	return OK;
 }
 
-struct pipe *
-stream_take(lua_State *L, int idx)
+static void
+copy_string(lua_State *L, int idx, struct arena *a, struct message *m)
 {
-	struct reader *r = box_of(L, idx);
-	struct pipe *p = r->pipe;
+	struct str s;
 
-	if (!p || r->task) {
-		err_set(ERR_ARGUMENT, "the stream in this Response was read, given up or sent already; a stream is sent once");
-		return NULL;
+	s.p = lua_tolstring(L, idx, &s.n);
+	m->body = arena_str(a, s);
+}
+
+/* A stream over a string, which has it in _text until it was read. */
+static bool
+take_text(lua_State *L, int idx, struct arena *a, struct message *m)
+{
+	bool is;
+
+	lua_pushliteral(L, "_text");
+	lua_rawget(L, idx);
+	is = lua_type(L, -1) == LUA_TSTRING;
+	if (is)
+		copy_string(L, lua_gettop(L), a, m);
+	lua_pop(L, 1);
+	return is;
+}
+
+int
+stream_body(lua_State *L, int idx, const char *what, struct arena *a, struct message *m)
+{
+	struct reader *r;
+
+	if (lua_isnil(L, idx))
+		return OK;
+	if (lua_type(L, idx) == LUA_TSTRING) {
+		copy_string(L, idx, a, m);
+		return OK;
 	}
-	r->pipe = NULL;
-	pipe_detach(p);
-	return p;
+	if (!lua_istable(L, idx))
+		return err_set(ERR_ARGUMENT, "the body of a %s must be a string, not a %s", what, luaL_typename(L, idx));
+	if (take_text(L, idx, a, m))
+		return OK;
+	r = box_of(L, idx);
+	if (!r)
+		return err_set(ERR_ARGUMENT, "the body of a %s must be a string or a stream that nobody has read, not a table", what);
+	return take_end(r, what, m);
 }
 
 static const luaL_Reg functions[] = {
 	{ "open", l_open }, { "write", l_write }, { "cancelled", l_cancelled }, { "finish", l_finish },
-	{ "read", l_read }, { "cancel", l_cancel }, { NULL, NULL }
+	{ "read", l_read }, { "cancel", l_cancel }, { "abort", l_abort }, { NULL, NULL }
 };
 
 void

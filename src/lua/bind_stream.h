@@ -11,15 +11,19 @@
 #include <lua.h>
 #include <stdbool.h>
 
+struct arena;
+struct message;
 struct pipe;
 struct task;
 struct vm;
 
 void stream_push(lua_State *, struct pipe **);		/* pushes a box with the reader's end; takes */
-struct pipe *stream_take(lua_State *, int idx);		/* the reader's end out of a ReadableStream; NULL: no stream, or err_text() */
-bool stream_is(lua_State *, int idx);
+/* What idx is, a string, a ReadableStream or nil, becomes the body of the message: copies the string, takes the reader's end.
+ * ERR_ARGUMENT: none of these (what: "Response"), or a stream that was used already. */
+int stream_body(lua_State *, int idx, const char *what, struct arena *, struct message *);
 void stream_cut(struct task *);				/* the task ends: its end of the pipe, if it has one, is closed with an error */
 void stream_unwait(struct task *);			/* it waits no more for room, or for a piece */
+void stream_leave(struct task *);			/* its caller is gone, or its object: what it waits for a piece of is given up */
 void stream_lose_readers(struct vm *);			/* the Lua state is gone */
 
 #endif

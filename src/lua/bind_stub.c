@@ -413,9 +413,9 @@ take_request(lua_State *L, struct event *ev)
 	m->path = m->path.p ? arena_str(a, m->path) : str_c(arena_printf(a, "/%.*s", (int)tail, path));
 	m->scheme = arena_str(a, m->scheme);
 	m->authority = arena_str(a, m->authority);
-	if (lua_type(L, 5) == LUA_TSTRING)
-		m->body = arena_str(a, (struct str){ lua_tostring(L, 5), lua_objlen(L, 5) });
-	return lua_istable(L, 4) ? http_take_headers(L, 4, a, m) : OK;
+	if (lua_istable(L, 4) && http_take_headers(L, 4, a, m) != OK)
+		return err_code();
+	return stream_body(L, 5, "Request", a, m);
 }
 
 static int
@@ -424,7 +424,7 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 	struct id_box *to = check_stub(L, "stub:fetch(request)");
 	bool forward = lua_type(L, 2) == LUA_TNUMBER;
 	struct message parts = { 0 };
-	const struct message *from = NULL;
+	struct message *from = NULL;
 	struct task *t;
 	struct event *ev;
 
@@ -450,6 +450,8 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 	ev->request = parts;
 	if (forward) {
 		message_copy(&ev->arena, &ev->request, from);
+		ev->request.stream = from->stream;
+		from->stream = NULL;
 	} else if (take_request(L, ev) != OK) {
 		event_free(&ev);
 		watch_release(t->vm->watch);

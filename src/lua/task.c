@@ -184,6 +184,7 @@ void
 task_drop(struct task *t)
 {
 	must(t->vm->current != t);
+	stream_leave(t);
 	task_release(t, false);
 }
 
@@ -356,6 +357,7 @@ task_interrupt(struct task *t)
 
 	if (!t->parked || !t->co)
 		return;
+	stream_leave(t);
 	task_unwait(t);
 	lua_pushboolean(t->co, 0);
 	failure_push(t->co, t->vm->ref[REF_ERROR], &gone, false);

@@ -44,6 +44,8 @@ event_free(struct event **evp)
 	if (!ev)
 		return;
 	must(!list_linked(&ev->link) && !list_linked(&ev->word.link));	/* somebody else still holds it */
+	if (ev->request.stream)
+		pipe_cancel(&ev->request.stream);
 	if (ev->response.stream)
 		pipe_cancel(&ev->response.stream);
 	arena_fini(&ev->arena);

@@ -33,6 +33,7 @@ message_copy(struct arena *a, struct message *to, const struct message *from)
 		m.headers[i].name = copy(a, from->headers[i].name);
 		m.headers[i].value = copy(a, from->headers[i].value);
 	}
+	m.stream = to == from ? from->stream : NULL;	/* read once: there is one */
 	*to = m;
 }
 

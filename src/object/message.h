@@ -23,10 +23,10 @@ struct message {
 	struct header *headers;
 	unsigned nheaders, room;	/* room: message_add_header()'s own; 0 when the array is borrowed */
 	struct str body;		/* p NULL: none */
-	struct pipe *stream;		/* response: the body comes through here instead; the reader's end is the event's until taken */
+	struct pipe *stream;		/* the body comes through here instead; the reader's end is the event's until taken */
 };
 
-void message_copy(struct arena *, struct message *to, const struct message *from);	/* copies every byte into the arena */
+void message_copy(struct arena *, struct message *to, const struct message *from);	/* copies every byte into the arena; not the stream, which stays */
 struct str message_header(const struct message *, struct str name);	/* the first of that name; p NULL: none */
 void message_add_header(struct arena *, struct message *, struct str name, struct str value);	/* borrows the slices; array grows in the arena */
 
