@@ -115,7 +115,7 @@ struct allow_conf {		/* fetch_allow api.internal 10.0.0.0/8; */
 struct fetch_conf {		/* what leaves the house; see allow.h */
 	struct allow_conf *allow;
 	bool none;		/* not even public addresses, but for what is named */
-	int64_t timeout_ms;	/* from the request's departure to the last byte of its answer */
+	int64_t timeout_ms;	/* to the head of the answer, then between two pieces of its body */
 	uint64_t body_max;	/* bytes of an answer's body */
 	const char *ca;		/* a file of certificates to trust instead of the system's; NULL: those */
 };

@@ -1,10 +1,11 @@
 /* bind_fetch.c -- native.fetch: a request to another server, and its abort.
  *
  *	send(method, url, headers, body, redirect, timeout_ms)
- *		waits; true, status, headers, body or nil, status text, url, was it redirected
+ *		waits for the head; true, status, headers, body (string, box of a stream, nil), status text, url, was it redirected
  *		or false and an error, whose name is TypeError, TimeoutError or AbortError
  *	handle()	of the running task, for abort()
  *	abort(handle)	the fetch it waits in, if any, comes back as an AbortError
+ *	limit()		how many bytes of a body may be held as one string, and where that is written
  *
  * The rest of the API is lua/drey/fetch.lua and lua/drey/abort.lua.
  */
@@ -12,6 +13,7 @@
 
 #include "base/err.h"
 #include "lua/bind_http.h"
+#include "lua/bind_stream.h"
 #include "lua/call.h"
 #include "lua/host.h"
 #include "lua/watchdog.h"
@@ -37,13 +39,15 @@ push_own_failure(struct task *t, lua_State *to)
 static int
 push_answer(struct task *t, lua_State *to)
 {
-	const struct message *m = &t->answer->response;
+	struct message *m = &t->answer->response;
 	const struct outgoing *out = t->answer->outgoing;
 
 	lua_pushboolean(to, 1);
 	lua_pushinteger(to, m->status);
 	http_push_headers(to, m);
-	if (m->body.p)
+	if (m->stream)
+		stream_push(to, &m->stream);
+	else if (m->body.p)
 		lua_pushlstring(to, m->body.p, m->body.n);
 	else
 		lua_pushnil(to);
@@ -85,9 +89,9 @@ take_request(lua_State *L, struct event *ev, enum redirect_mode redirect, int64_
 	out->url = arena_str(a, slice(L, 2));
 	out->redirect = redirect;
 	out->timeout_ms = timeout_ms;
-	if (lua_type(L, 4) == LUA_TSTRING)
-		ev->request.body = arena_str(a, slice(L, 4));
-	return http_take_headers(L, 3, a, &ev->request);
+	if (http_take_headers(L, 3, a, &ev->request) != OK)
+		return err_code();
+	return stream_body(L, 4, "Request", a, &ev->request);
 }
 
 static int
@@ -137,7 +141,17 @@ l_abort(lua_State *L)
 	return 0;
 }
 
-static const luaL_Reg functions[] = { { "send", l_send }, { "handle", l_handle }, { "abort", l_abort }, { NULL, NULL } };
+static int
+l_limit(lua_State *L)
+{
+	const struct app_conf *conf = vm_of(L)->app->conf;
+
+	lua_pushnumber(L, (lua_Number)conf->fetch.body_max);
+	lua_pushfstring(L, "in app %s (%s:%d)", conf->name, conf->at.file, conf->at.line);
+	return 2;
+}
+
+static const luaL_Reg functions[] = { { "limit", l_limit }, { "send", l_send }, { "handle", l_handle }, { "abort", l_abort }, { NULL, NULL } };
 
 void
 bind_fetch(lua_State *L)

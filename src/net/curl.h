@@ -17,7 +17,7 @@
 
 #define CURL_FUNCTIONS(do_) \
 	do_(global_init) \
-	do_(easy_init) do_(easy_cleanup) do_(easy_reset) do_(easy_setopt) do_(easy_getinfo) do_(easy_strerror) \
+	do_(easy_init) do_(easy_cleanup) do_(easy_reset) do_(easy_pause) do_(easy_setopt) do_(easy_getinfo) do_(easy_strerror) \
 	do_(multi_init) do_(multi_cleanup) do_(multi_setopt) do_(multi_add_handle) do_(multi_remove_handle) \
 	do_(multi_perform) do_(multi_poll) do_(multi_wakeup) do_(multi_info_read) do_(multi_strerror) \
 	do_(slist_append) do_(slist_free_all) \

@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "net/fetch_body.h"
 #include "net/fetch_transfer.h"
+#include "object/pipe.h"
 #include "object/queue.h"
 #include "object/worker.h"
 
@@ -39,6 +41,7 @@ struct fetch {
 	/* the thread's own: */
 	struct turn *turns;		/* by app->index */
 	struct list running;
+	struct list heads;		/* of running: fetch_transfer.h */
 	struct timers timers;
 	CURL *spare[SPARE_MAX];
 	unsigned nspare;
@@ -86,11 +89,17 @@ leave_multi(struct fetch *f, struct transfer *t)
 static void
 end(struct fetch *f, struct transfer *t)
 {
+	struct event *ev;
+
 	leave_multi(f, t);
 	timer_clear(&f->timers, &t->limit);
 	list_del(&t->link);
 	t->turn->running -= t->runs;
-	worker_return(transfer_free(&t));
+	ev = transfer_end(t);		/* from here on nobody stirs it */
+	if (ev)
+		worker_return(ev);
+	if (!atomic_load(&t->poke.posted))
+		transfer_free(&t);
 }
 
 /* The next hop, or the first.  false: it could not begin, and is failed. */
@@ -131,30 +140,75 @@ start_all(struct fetch *f)
 		start_waiting(f, &f->turns[i]);
 }
 
+/* The app's own limit is for all of it; fetch_timeout for each wait of it, but that for the reader. */
+static int64_t
+due(const struct transfer *t)
+{
+	int64_t idle = (t->stuck_out && !t->event ? clock_ms() : t->last_ms) + t->conf->fetch.timeout_ms;
+
+	return idle < t->deadline_ms ? idle : t->deadline_ms;
+}
+
 /* It only fails here; it is taken out when all timers that are due have fired. */
 static void
 on_limit(struct timer *timer)
 {
 	struct transfer *t = container_of(timer, struct transfer, limit);
-	int64_t ms = t->event->outgoing->timeout_ms;
+	struct fetch *f = t->owner;
+	int64_t now = clock_ms();
 
-	if (ms > 0 && ms < t->conf->fetch.timeout_ms)
-		transfer_fail(t, "TimeoutError", "no complete answer within the %lld ms that were asked for", (long long)ms);
+	if (t->deadline_ms <= now)
+		transfer_fail(t, "TimeoutError", "no complete answer within the %lld ms that were asked for", (long long)t->asked_ms);
+	else if (due(t) > now)
+		timer_set(&f->timers, &t->limit, due(t));
 	else
-		transfer_fail(t, "TimeoutError", "no complete answer within %lld ms; allow more with  fetch_timeout TIME;  in app %s (%s:%d)",
-			(long long)t->conf->fetch.timeout_ms, t->conf->name, t->conf->at.file, t->conf->at.line);
+		transfer_fail(t, "TimeoutError", "%s within %lld ms; allow more with  fetch_timeout TIME;  in app %s (%s:%d)",
+			t->event ? "no answer" : "nothing more", (long long)t->conf->fetch.timeout_ms, t->conf->name, t->conf->at.file,
+			t->conf->at.line);
+}
+
+/* Another thread read, wrote or left at the other end of a pipe. */
+static void
+on_poke(struct poke *poke, struct worker *none)
+{
+	struct transfer *t = container_of(poke, struct transfer, poke);
+
+	(void)none;
+	if (t->gone)
+		transfer_free(&t);
+	else if (t->out && pipe_cancelled(t->out))
+		end(t->owner, t);
+	else
+		body_resume(t);
+}
+
+/* Any thread. */
+static void
+stir(void *transfer)
+{
+	struct transfer *t = transfer;
+	struct fetch *f = t->owner;
+	bool first;
+
+	if (queue_poke(&f->inbox, &t->poke, &first) && first)
+		wake(f);
 }
 
 static void
 accept_event(struct fetch *f, struct event *ev)
 {
-	struct transfer *t = transfer_new(ev);
-	int64_t ms = t->conf->fetch.timeout_ms, own = ev->outgoing->timeout_ms;
+	struct transfer *t = transfer_new(ev, stir, f);
 	struct turn *turn = &f->turns[ev->app->index];
 
 	t->turn = turn;
+	t->heads = &f->heads;
+	t->last_ms = clock_ms();
+	t->asked_ms = ev->outgoing->timeout_ms;
+	t->deadline_ms = t->asked_ms > 0 ? t->last_ms + t->asked_ms : INT64_MAX;
+	poke_init(&t->poke, on_poke);
+	body_take(t);
 	timer_init(&t->limit, on_limit);
-	timer_set(&f->timers, &t->limit, clock_ms() + (own > 0 && own < ms ? own : ms));
+	timer_set(&f->timers, &t->limit, due(t));
 	list_push(&turn->waiting, &t->link);
 }
 
@@ -163,11 +217,15 @@ accept_event(struct fetch *f, struct event *ev)
 static void
 take_inbox(struct fetch *f)
 {
-	struct list all = LIST_INIT(all), *n;
+	struct list all = LIST_INIT(all), pokes = LIST_INIT(pokes), *n;
+	struct poke *poke;
 
 	queue_take(&f->inbox, &all);
+	queue_take_pokes(&f->inbox, &pokes);
 	while ((n = list_shift(&all)))
 		accept_event(f, container_of(n, struct event, link));
+	while ((poke = poke_next(&pokes)))
+		poke->wake(poke, NULL);
 }
 
 static void
@@ -192,7 +250,7 @@ end_where(struct fetch *f, bool (*is)(struct transfer *))
 static bool
 is_abandoned(struct transfer *t)
 {
-	if (!atomic_load_explicit(&t->event->abandoned, memory_order_relaxed))
+	if (!t->event || !atomic_load_explicit(&t->event->abandoned, memory_order_relaxed))
 		return false;
 	transfer_fail(t, "AbortError", "aborted");
 	return true;
@@ -201,14 +259,15 @@ is_abandoned(struct transfer *t)
 static bool
 is_late(struct transfer *t)
 {
-	return t->event->failed;
+	return t->failed;
 }
 
 static bool
 is_any(struct transfer *t)
 {
 	transfer_fail(t, "Error", "the server is stopping");
-	t->event->failure.retryable = true;
+	if (t->event)
+		t->event->failure.retryable = true;
 	return true;
 }
 
@@ -231,6 +290,24 @@ reap(struct fetch *f)
 				continue;
 		}
 		end(f, t);
+	}
+}
+
+/* Those whose body has not come with their head. */
+static void
+open_heads(struct fetch *f)
+{
+	struct transfer *t;
+
+	while ((t = list_first(&f->heads, struct transfer, head))) {
+		struct event *ev;
+
+		list_del(&t->head);
+		ev = transfer_open(t);
+		if (ev)
+			worker_return(ev);
+		else
+			end(f, t);
 	}
 }
 
@@ -257,6 +334,7 @@ round_once(struct fetch *f)
 	start_all(f);
 	curl.multi_perform(f->multi, &running);
 	reap(f);
+	open_heads(f);
 	start_all(f);			/* in the places that became free */
 	curl.multi_poll(f->multi, NULL, 0, wait_ms(f), NULL);
 }
@@ -329,6 +407,7 @@ thread_main(void *arg)
 		round_once(f);
 	take_inbox(f);
 	end_where(f, is_any);
+	take_inbox(f);			/* pokes of those */
 	close_multi(f);
 	return NULL;
 }
@@ -392,6 +471,7 @@ fetch_new(const struct settings *settings)
 	for (unsigned i = 0; i < settings->napps; i++)
 		list_init(&f->turns[i].waiting);
 	list_init(&f->running);
+	list_init(&f->heads);
 	timers_init(&f->timers);
 	return &f->outbound;
 }

@@ -2,7 +2,9 @@
  *
  *	workers:  fetch_send --> inbox --wake-->  thread:  transfer_new --> turn.waiting
  *	                                                        |  fewer than limits fetches are out
- *	          worker_return() <-- transfer_free <-- done <-- curl multi
+ *	          worker_return() <-- transfer_end <-- done <-- curl multi
+ *	                          <-- transfer_open <-- head <--+ |
+ *	          pipes, each way  <---- bodies in pieces ------> +    told by pokes to the inbox
  *
  * One thread for all workers, one curl multi handle: connections are kept and
  * used again across apps (what an app may reach is asked for each request, also on

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "conf/allow.h"
+#include "net/fetch_body.h"
 #include "net/head.h"
 #include "object/app.h"
 #include "object/outbound.h"
@@ -16,92 +17,12 @@
 enum {
 	REDIRECTS_MAX = 20,		/* as the Fetch standard */
 	CONNECT_MS = 10000,
-	ANSWER_HEAD_MAX = 256 << 10,	/* bytes of an answer's headers */
-	URL_SHOWN = 200,		/* of a URL in an error */
 };
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
 #endif
 #define USER_AGENT "drey/" PACKAGE_VERSION
-
-/* ---- errors ---- */
-
-/* Without its query, which may hold a secret and would end up in a log; nothing at all of one with a user and password. */
-static struct str
-shown(struct str url)
-{
-	const char *end = memchr(url.p, '?', url.n);
-
-	if (end != NULL)
-		url.n = (size_t)(end - url.p);
-	if (memchr(url.p, '@', url.n) != NULL)
-		return STR("(its URL is not shown)");
-	return str_n(url.p, url.n > URL_SHOWN ? URL_SHOWN : url.n);
-}
-
-void
-transfer_fail(struct transfer *t, const char *name, const char *fmt, ...)
-{
-	struct event *ev = t->event;
-	struct str url = shown(ev->outgoing->url);
-	char text[1000];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	if (ev->failed)
-		return;
-	event_fail(ev, "fetch %.*s: %s", (int)url.n, url.p, text);
-	ev->failure.name = str_c(name);
-}
-
-static const char *
-in_app(const struct transfer *t, char out[300])
-{
-	snprintf(out, 300, "in app %s (%s:%d)", t->conf->name, t->conf->at.file, t->conf->at.line);
-	return out;
-}
-
-static void
-part(struct transfer *t, CURLUPart what, unsigned flags, char *out, size_t n)
-{
-	char *p = NULL;
-
-	out[0] = '\0';
-	if (curl.url_get(t->url, what, &p, flags) == CURLUE_OK)
-		snprintf(out, n, "%s", p);
-	curl.free(p);
-}
-
-static void
-fail_refused(struct transfer *t)
-{
-	const char *what = address_special(&t->address);
-	char host[256], text[ADDRESS_TEXT], named[600], where[300];
-	struct address literal;
-
-	part(t, CURLUPART_HOST, 0, host, sizeof host);
-	address_text(&t->address, text);
-	if (address_parse(str_c(host), &literal)) {
-		snprintf(named, sizeof named, "%s", text);
-		snprintf(host, sizeof host, "%s", text);
-	} else {
-		snprintf(named, sizeof named, "%s is at %s,", host, text);
-	}
-	transfer_fail(t, "TypeError", "%s %s %s address, which this app may not reach; allow it with  fetch_allow %s;  %s", named,
-		named[strlen(named) - 1] == ',' ? "a" : "is a", what ? what : "public", host, in_app(t, where));
-}
-
-static void
-fail_size(struct transfer *t, const char *what)
-{
-	char where[300];
-
-	transfer_fail(t, "TypeError", "%s more than %llu bytes; allow more with  fetch_body_max SIZE;  %s", what,
-		(unsigned long long)t->conf->fetch.body_max, in_app(t, where));
-}
 
 /* ---- where it goes ---- */
 
@@ -200,20 +121,18 @@ has_body(const struct transfer *t)
 	return !str_eq(t->method, STR("HEAD")) && t->event->response.status != 304 && t->event->response.status != 204;
 }
 
-/* The head is complete.  false: no need to read on. */
-static bool
+/* The head is complete. */
+static void
 take_end(struct transfer *t)
 {
 	const struct message *m = &t->event->response;
-	struct str length = message_header(m, STR("content-length"));
 
 	if (m->status < 200)
-		return true;
+		return;
 	t->in_body = true;
 	t->moved = is_redirect(m->status) && t->location.p && t->event->outgoing->redirect == REDIRECT_FOLLOW;
-	if (length.p && has_body(t) && strtoull(length.p, NULL, 10) > t->conf->fetch.body_max)
-		t->too_large = true;
-	return !t->too_large;
+	if (!t->moved && has_body(t))
+		list_push(t->heads, &t->head);
 }
 
 static void
@@ -244,7 +163,7 @@ on_header(char *p, size_t size, size_t n, void *arg)
 	if (t->in_body)			/* a trailer */
 		return line.n;
 	t->head_bytes += line.n;
-	if (t->head_bytes > ANSWER_HEAD_MAX) {
+	if (t->head_bytes > FETCH_HEAD_MAX) {
 		t->head_too_large = true;
 		return 0;
 	}
@@ -252,23 +171,9 @@ on_header(char *p, size_t size, size_t n, void *arg)
 		take_status(t, trimmed(line));
 	else if (trimmed(line).n > 0)
 		take_field(t, line);
-	else if (!take_end(t))
-		return 0;
+	else
+		take_end(t);
 	return line.n;
-}
-
-static size_t
-on_body(char *p, size_t size, size_t n, void *arg)
-{
-	struct transfer *t = arg;
-	size_t bytes = size * n;
-
-	if (t->answer.n + bytes > t->conf->fetch.body_max) {
-		t->too_large = true;
-		return 0;
-	}
-	buf_add(&t->answer, p, bytes);
-	return bytes;
 }
 
 /* ---- one hop ---- */
@@ -287,7 +192,7 @@ read_url(struct transfer *t, const char *url)
 		transfer_fail(t, "TypeError", "this is not a URL that can be asked: %s", curl.url_strerror(rc));
 		return ERR_ARGUMENT;
 	}
-	part(t, CURLUPART_SCHEME, 0, scheme, sizeof scheme);
+	transfer_part(t, CURLUPART_SCHEME, 0, scheme, sizeof scheme);
 	if (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0) {
 		transfer_fail(t, "TypeError", "the URL must begin with http:// or https://, not with %s:", scheme);
 		return ERR_ARGUMENT;
@@ -303,11 +208,11 @@ check_host(struct transfer *t)
 	struct address a;
 	char host[256];
 
-	part(t, CURLUPART_HOST, 0, host, sizeof host);
+	transfer_part(t, CURLUPART_HOST, 0, host, sizeof host);
 	t->named = allow_host(t->conf, str_c(host));
 	if (!address_parse(str_c(host), &a) || may_reach(t, &a))
 		return OK;
-	fail_refused(t);
+	transfer_fail_refused(t);
 	return ERR_LIMIT;
 }
 
@@ -327,7 +232,7 @@ may_send(const struct transfer *t, struct str name)
 		return false;
 	if (t->stranger && is_one_of(name, of_origin))
 		return false;
-	return t->body.p || !t->event->request.body.p || !is_one_of(name, of_body);
+	return body_sends(t) || !(t->streams || t->event->request.body.p) || !is_one_of(name, of_body);
 }
 
 static int
@@ -352,18 +257,15 @@ build_headers(struct transfer *t)
 	if (!message_header(m, STR("content-type")).p)
 		add_line(t, "%.*s:%.*s", STR("content-type"), STR(""));	/* libcurl would say it is a form */
 	add_line(t, "%.*s:%.*s", STR("expect"), STR(""));		/* and would wait a second for leave to send */
+	if (t->in)
+		add_line(t, "%.*s: %.*s", STR("transfer-encoding"), STR("chunked"));
 	return OK;
 }
 
 static void
 set_method(struct transfer *t, CURL *c)
 {
-	bool sends = t->body.p || str_eq(t->method, STR("POST")) || str_eq(t->method, STR("PUT")) || str_eq(t->method, STR("PATCH"));
-
-	if (sends) {
-		curl.easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body.n);
-		curl.easy_setopt(c, CURLOPT_POSTFIELDS, t->body.p ? t->body.p : "");
-	}
+	body_set(t, c);
 	if (str_eq(t->method, STR("HEAD")))
 		curl.easy_setopt(c, CURLOPT_NOBODY, 1L);
 	else
@@ -381,8 +283,6 @@ set_callbacks(struct transfer *t, CURL *c)
 	curl.easy_setopt(c, CURLOPT_PREREQDATA, t);
 	curl.easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
 	curl.easy_setopt(c, CURLOPT_HEADERDATA, t);
-	curl.easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl.easy_setopt(c, CURLOPT_WRITEDATA, t);
 }
 
 static void
@@ -420,7 +320,6 @@ transfer_begin(struct transfer *t, CURL *c)
 	t->in_body = t->moved = t->refused = false;
 	t->head_bytes = 0;
 	t->error[0] = '\0';
-	buf_clear(&t->answer);
 	set_options(t, c);
 	set_callbacks(t, c);
 	set_method(t, c);
@@ -429,60 +328,14 @@ transfer_begin(struct transfer *t, CURL *c)
 
 /* ---- the end of a hop ---- */
 
-/* What stands before and behind libcurl's own words. */
-static const struct {
-	CURLcode code;
-	const char *name, *before, *advice;
-} reasons[] = {
-	{ CURLE_COULDNT_RESOLVE_HOST, "TypeError", "its host has no address: ", "" },
-	{ CURLE_COULDNT_CONNECT, "TypeError", "no connection: ", "" },
-	{ CURLE_OPERATION_TIMEDOUT, "TimeoutError", "no connection within 10 s: ", "" },
-	{ CURLE_PEER_FAILED_VERIFICATION, "TypeError", "its certificate is not to be trusted: ",
-	  "; if a private authority signed it, name that one's file with  fetch_ca FILE;  " },
-	{ CURLE_SSL_CACERT_BADFILE, "TypeError", "the certificates to trust cannot be read: ", "; see fetch_ca, " },
-	{ CURLE_SSL_CONNECT_ERROR, "TypeError", "TLS failed: ", "" },
-	{ CURLE_GOT_NOTHING, "TypeError", "the server closed the connection without an answer: ", "" },
-	{ CURLE_PARTIAL_FILE, "TypeError", "the connection was cut in the middle of the answer: ", "" },
-	{ CURLE_BAD_CONTENT_ENCODING, "TypeError", "its body cannot be decoded: ",
-	  "; set the header accept-encoding yourself to get it as it comes; " },
-	{ CURLE_UNSUPPORTED_PROTOCOL, "TypeError", "it does not speak HTTP/1: ", "" },
-};
-
-static void
-fail_code(struct transfer *t, CURLcode code)
-{
-	const char *why = t->error[0] ? t->error : curl.easy_strerror(code), *before = "", *name = "TypeError", *advice = "";
-	char where[300] = "";
-
-	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-		if (reasons[i].code == code)
-			name = reasons[i].name, before = reasons[i].before, advice = reasons[i].advice;
-	if (*advice)
-		in_app(t, where);
-	transfer_fail(t, name, "%s%.*s%s%s", before, (int)trimmed(str_c(why)).n, why, advice, where);
-}
-
-static void
-fail_hop(struct transfer *t, CURLcode code)
-{
-	if (t->too_large)
-		fail_size(t, "its body has");
-	else if (t->head_too_large)
-		transfer_fail(t, "TypeError", "the headers of the answer have more than %d bytes", ANSWER_HEAD_MAX);
-	else if (t->refused)
-		fail_refused(t);
-	else
-		fail_code(t, code);
-}
-
 static void
 origin(struct transfer *t, char *out, size_t n)
 {
 	char scheme[16], host[256], port[16];
 
-	part(t, CURLUPART_SCHEME, 0, scheme, sizeof scheme);
-	part(t, CURLUPART_HOST, 0, host, sizeof host);
-	part(t, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port);
+	transfer_part(t, CURLUPART_SCHEME, 0, scheme, sizeof scheme);
+	transfer_part(t, CURLUPART_HOST, 0, host, sizeof host);
+	transfer_part(t, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port);
 	snprintf(out, n, "%s://%s:%s", scheme, host, port);
 }
 
@@ -496,7 +349,7 @@ change_method(struct transfer *t)
 	if (!((status == 301 || status == 302) && post) && !(status == 303 && !safe))
 		return;
 	t->method = STR("GET");
-	t->body = (struct str){ 0 };
+	body_forget(t);
 }
 
 static bool
@@ -506,7 +359,7 @@ redirect(struct transfer *t)
 	char before[300], after[300], *url = NULL;
 
 	if (++out->redirects > REDIRECTS_MAX) {
-		transfer_fail(t, "TypeError", "too many redirects, the last one to %.*s", (int)shown(t->location).n, t->location.p);
+		transfer_fail(t, "TypeError", "too many redirects, the last one to %.*s", (int)transfer_shown(t->location).n, t->location.p);
 		return false;
 	}
 	origin(t, before, sizeof before);
@@ -516,6 +369,11 @@ redirect(struct transfer *t)
 	if (strcasecmp(before, after) != 0)
 		t->stranger = true;
 	change_method(t);
+	if (t->in) {
+		transfer_fail(t, "TypeError", "was redirected to %.*s, and its body, a stream, cannot be sent twice; send it there, or send a string",
+			(int)transfer_shown(t->location).n, t->location.p);
+		return false;
+	}
 	if (curl.url_get(t->url, CURLUPART_URL, &url, 0) == CURLUE_OK)
 		out->url = arena_str(&t->event->arena, str_c(url));
 	curl.free(url);
@@ -533,8 +391,9 @@ drop_coding(struct message *m)
 	m->nheaders = n;
 }
 
-static void
-complete(struct transfer *t)
+/* The head of the answer, as the app sees it.  false: failed. */
+static bool
+finish_head(struct transfer *t)
 {
 	struct event *ev = t->event;
 	struct message *m = &ev->response;
@@ -542,59 +401,102 @@ complete(struct transfer *t)
 
 	if (is_redirect(m->status) && t->location.p && ev->outgoing->redirect == REDIRECT_ERROR) {
 		transfer_fail(t, "TypeError", "answered with a redirect to %.*s, and redirect = \"error\" was asked for",
-			(int)shown(t->location).n, t->location.p);
-		return;
+			(int)transfer_shown(t->location).n, t->location.p);
+		return false;
 	}
 	if (t->decodes && has_body(t) && message_header(m, STR("content-encoding")).p)
 		drop_coding(m);
-	if (has_body(t))
-		m->body = arena_str(&ev->arena, t->answer.p ? buf_slice(&t->answer) : STR(""));
 	if (curl.url_get(t->url, CURLUPART_URL, &url, 0) == CURLUE_OK)
 		ev->outgoing->url = arena_str(&ev->arena, str_c(url));
 	curl.free(url);
+	return true;
+}
+
+struct event *
+transfer_open(struct transfer *t)
+{
+	struct event *ev = t->event;
+	struct str url;
+
+	if (!finish_head(t))
+		return NULL;
+	url = transfer_shown(ev->outgoing->url);
+	t->shown = xasprintf("%.*s", (int)url.n, url.p);
+	body_open(t, &ev->response);
+	t->event = NULL;
+	return ev;
+}
+
+/* All of it is here.  More than may be held in one string is left to be read in pieces. */
+static void
+complete(struct transfer *t)
+{
+	struct event *ev = t->event;
+
+	if (!finish_head(t) || !has_body(t))
+		return;
+	if (t->answer.n > t->conf->fetch.body_max)
+		body_open(t, &ev->response);
+	else
+		ev->response.body = arena_str(&ev->arena, t->answer.p ? buf_slice(&t->answer) : STR(""));
 }
 
 bool
 transfer_hop_done(struct transfer *t, CURLcode code)
 {
 	if (code != CURLE_OK) {
-		fail_hop(t, code);
+		transfer_fail_code(t, code);
 		return false;
 	}
 	if (t->moved)
 		return redirect(t);
-	complete(t);
+	if (t->event)
+		complete(t);
+	body_close(t, NULL);
 	return false;
 }
 
 /* ---- life ---- */
 
 struct transfer *
-transfer_new(struct event *ev)
+transfer_new(struct event *ev, void (*stir)(void *transfer), void *owner)
 {
 	struct transfer *t = xcalloc(1, sizeof *t);
 
 	list_init(&t->link);
+	list_init(&t->head);
 	t->event = ev;
 	t->conf = ev->app->conf;
 	t->method = ev->request.method;
-	t->body = ev->request.body;
+	t->stir = stir;
+	t->owner = owner;
 	t->url = curl.url();
 	must(t->url);
 	return t;
 }
 
 struct event *
+transfer_end(struct transfer *t)
+{
+	struct event *ev = t->event;
+
+	must(!t->easy && !list_linked(&t->link) && !timer_is_set(&t->limit));
+	list_del(&t->head);
+	t->event = NULL;
+	body_fini(t);
+	t->gone = true;
+	return ev;
+}
+
+void
 transfer_free(struct transfer **tp)
 {
 	struct transfer *t = *tp;
-	struct event *ev = t->event;
 
 	*tp = NULL;
-	must(!t->easy && !list_linked(&t->link) && !timer_is_set(&t->limit));
+	must(t->gone);
 	curl.url_cleanup(t->url);
 	curl.slist_free_all(t->headers);
-	buf_fini(&t->answer);
+	free(t->shown);
 	free(t);
-	return ev;
 }

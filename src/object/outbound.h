@@ -14,11 +14,12 @@
  * comes back, soon and failed.  So whoever waits never frees what the carrier holds,
  * and the carrier never asks whether somebody waits.
  *
- * Bodies are whole, both ways: request.body is sent from the event's arena,
- * response.body is gathered up to the app's fetch_body_max.  A body in pieces fits
- * the same road: pieces are messages to the home worker's inbox beside the
- * event, and the carrier stops reading the socket (CURL_WRITEFUNC_PAUSE) while
- * more than a window of them is unread; credit goes the way of look().
+ * Bodies go whole or in pieces.  request.body is sent from the event's arena,
+ * request.stream is read to its end by the carrier.  The event comes home when the
+ * head of the answer is there: with response.body, if that is complete by then and no
+ * larger than the app's fetch_body_max, else with response.stream, which the carrier
+ * goes on writing.  It stops reading the socket while the pipe is full; whoever gives
+ * the reader's end back ends the transfer.
  */
 #ifndef DREY_OBJECT_OUTBOUND_H
 #define DREY_OBJECT_OUTBOUND_H
@@ -36,7 +37,7 @@ enum redirect_mode { REDIRECT_FOLLOW, REDIRECT_MANUAL, REDIRECT_ERROR };
 struct outgoing {
 	struct str url;			/* absolute; with the answer: the last one asked, without fragment */
 	enum redirect_mode redirect;
-	int64_t timeout_ms;		/* from its departure; 0: the app's fetch_timeout */
+	int64_t timeout_ms;		/* from its departure to the last byte of its answer; 0: none but the app's fetch_timeout */
 	/* with the answer: */
 	struct str status_text;		/* "Not Found"; may be empty */
 	unsigned redirects;		/* followed */

@@ -28,6 +28,7 @@ class Seen:
         self.path = urllib.parse.urlsplit(handler.path).path
         self.headers = [(k.lower(), v) for k, v in handler.headers.items()]
         self.at = time.time()
+        self.times = []  # when each chunk of its body came
         self.gone = threading.Event()  # its client hung up before it was answered
 
     def header(self, name):
@@ -43,8 +44,9 @@ class Answers(http.server.BaseHTTPRequestHandler):
 
     def handle_any(self):
         o = self.server.origin
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.seen = Seen(self, body)
+        self.seen = Seen(self, b"")
+        if not self.path.startswith(("/sluggish", "/mutepost")):
+            self.seen.body = self.read_body()
         with o.lock:
             o.seen.append(self.seen)
             o.running += 1
@@ -63,6 +65,17 @@ class Answers(http.server.BaseHTTPRequestHandler):
                 o.running -= 1
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_PURGE = handle_any
+
+    def read_body(self):
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = []
+        while n := int(self.rfile.readline(), 16):
+            body.append(self.rfile.read(n))
+            self.rfile.readline()
+            self.seen.times.append(time.time())
+        self.rfile.readline()
+        return b"".join(body)
 
     def answer(self, status=200, body=b"", headers=(), reason=None, length=True):
         self.send_response(status, reason)
@@ -122,9 +135,14 @@ class Answers(http.server.BaseHTTPRequestHandler):
         if not self.wait_gone(float(self.rest[0]) if self.rest else 30):
             self.answer(body=b"late\n")
 
-    def on_drip(self):  # one byte each 50 ms
+    def on_part(self):  # a piece, then silence
         self.begin_chunks()
-        for _ in range(600):
+        self.chunk(b"only this")
+        self.wait_gone(30)
+
+    def on_drip(self):  # /drip/BYTES, one each 50 ms
+        self.begin_chunks()
+        for _ in range(int(self.rest[0]) if self.rest else 600):
             self.chunk(b"x")
             if self.wait_gone(0.05):
                 return
@@ -139,6 +157,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
         while n > 0 and self.command != "HEAD":
             self.wfile.write(piece[:n])
             n -= len(piece)
+            self.server.origin.sent += len(piece)
 
     def on_chunked(self):  # /chunked/PIECES of 1000 bytes
         self.begin_chunks()
@@ -151,6 +170,34 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", "1000")
         self.end_headers()
         self.wfile.write(b"only this")
+        self.close_connection = True
+
+    def on_length(self):
+        self.answer(body=str(len(self.seen.body)).encode())
+
+    def on_sluggish(self):  # /sluggish/SECONDS before the body is read
+        time.sleep(float(self.rest[0]))
+        self.seen.body = self.read_body()
+        self.on_length()
+
+    def on_mutepost(self):  # hangs up in the middle of a request
+        self.rfile.read(100000)
+        self.close_connection = True
+
+    def on_cutlate(self):  # long after the head
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.wfile.flush()
+        self.wait_gone(0.1)
+        self.wfile.write(b"x" * 300000)
+        self.close_connection = True
+
+    def on_cutchunklate(self):
+        self.begin_chunks()
+        self.wfile.flush()
+        self.wait_gone(0.1)
+        self.chunk(b"x" * 300000)
         self.close_connection = True
 
     def on_cutchunk(self):
@@ -202,6 +249,7 @@ class Server(http.server.ThreadingHTTPServer):
 class Origin:
     def __init__(self, host="127.0.0.1", tls=None):
         self.seen, self.connections, self.running, self.most = [], 0, 0, 0
+        self.sent = 0  # bytes of /big
         self.lock = threading.Lock()
         self.host, self.tls = host, None
         if tls:

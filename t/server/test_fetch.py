@@ -17,7 +17,7 @@ local function shape(r)
 	local headers = {}
 	for name, value in r.headers:entries() do headers[#headers + 1] = name .. ": " .. value end
 	return { status = r.status, ok = r.ok, text = r.statusText, url = r.url, redirected = r.redirected,
-		headers = headers, body = r.body }
+		headers = headers, body = r.body and r:text() }
 end
 
 local F = DurableObject:extend "F"
@@ -25,7 +25,7 @@ function F:init() self.serial = tostring(Date.now()) .. math.random() end
 function F:get(url, init) return shape(fetch(url, init)) end
 function F:size(url, init) return #fetch(url, init):text() end
 function F:error_of(url, init)
-	local ok, e = pcall(fetch, url, init)
+	local ok, e = pcall(function() return fetch(url, init):text() end)
 	return ok and "no error" or { name = e.name, message = e.message, remote = e.remote, text = tostring(e) }
 end
 function F:put(n) self.ctx.storage:put("n", n); return n end
@@ -450,11 +450,17 @@ def test_a_file_of_certificates_must_be_there():
 
 def test_B11_08_a_request_that_takes_too_long_ends(drey, origin):
     d = drey(FETCH, bindings=BOUND, app_conf={**LOCAL, "fetch_timeout": "300ms"})
-    for path in "/stall", "/drip":
+    for path in "/stall", "/part":
         start = time.monotonic()
         e = error_of(d, origin.url(path))
         assert e["name"] == "TimeoutError" and "within 300 ms; allow more with  fetch_timeout TIME;  in app app" in e["message"]
         assert 0.25 <= time.monotonic() - start
+        assert origin.seen[-1].gone.wait(10), "its connection was closed"
+    assert "nothing more within 300 ms" in e["message"] and "(after 9 bytes of its body)" in e["message"], e
+    assert call(d, "F", "a", "size", origin.url("/drip/20")) == 20, "it goes on while something comes"
+    for path in "/stall", "/drip":
+        e = error_of(d, origin.url(path), {"timeout": 150})
+        assert e["name"] == "TimeoutError" and "within the 150 ms that were asked for" in e["message"]
         assert origin.seen[-1].gone.wait(10), "its connection was closed"
     e = error_of(d, origin.url("/stall"), {"timeout": 50})
     assert e["name"] == "TimeoutError" and "within the 50 ms that were asked for" in e["message"]
