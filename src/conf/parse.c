@@ -434,9 +434,12 @@ parse_all(struct parse *p, const char *file, struct str text)
 	p->frame = &top;
 	rc = parse_text(p, file, text);
 	p->frame = NULL;
-	for (struct app_conf *app = p->settings->apps; rc == OK && app; app = app->next)
+	for (struct app_conf *app = p->settings->apps; rc == OK && app; app = app->next) {
 		if (app->profile)
 			apply_profile(p, app);
+		if (!app->strict_written)
+			app->strict_globals = app->dev_errors;
+	}
 	/* It grows with the segments, unless it is written out; then check.c looks at it. */
 	if (!p->settings->min_free_at.line && p->settings->min_free < p->settings->journal_segment)
 		p->settings->min_free = p->settings->journal_segment;

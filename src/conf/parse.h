@@ -103,6 +103,7 @@ int set_new_classes(struct parse *, const struct directive *, const struct state
 int set_on_error(struct parse *, const struct directive *, const struct statement *);
 int set_var(struct parse *, const struct directive *, const struct statement *);
 int set_profile(struct parse *, const struct directive *, const struct statement *);
+int set_strict_globals(struct parse *, const struct directive *, const struct statement *);
 int set_limit(struct parse *, const struct directive *, const struct statement *);	/* a value whose place is kept */
 /* allow.c */
 int set_fetch_allow(struct parse *, const struct directive *, const struct statement *);

@@ -232,6 +232,15 @@ set_var(struct parse *p, const struct directive *d, const struct statement *st)
 	return OK;
 }
 
+int
+set_strict_globals(struct parse *p, const struct directive *d, const struct statement *st)
+{
+	struct app_conf *app = p->frame->target;
+
+	app->strict_written = true;
+	return set_value(p, d, st);
+}
+
 /* ---- limits ---- */
 
 int

@@ -140,6 +140,8 @@ struct app_conf {		/* app counter { ... } */
 	struct written_conf *written;	/* of all three */
 	struct fetch_conf fetch;
 	bool dev_errors;	/* answers carry tracebacks */
+	bool strict_globals;	/* the app's code may not make globals; as dev_errors, unless written */
+	bool strict_written;
 	int64_t chaos_evict_ms;	/* put a random idle object to sleep this often; 0 = never (a test of lost memory) */
 	struct place at;
 	unsigned index;		/* 0.. in order of the file */

@@ -237,6 +237,29 @@ copy_init_globals(struct vm *vm, int globals)
 	lua_pop(L, 2);
 }
 
+/* A new global: forgotten is the word local, most often. */
+static int
+l_new_global(lua_State *L)
+{
+	if (lua_type(L, 2) != LUA_TSTRING) {
+		lua_rawset(L, 1);
+		return 0;
+	}
+	return luaL_error(L, "the global variable \"%s\" is written, which all objects on this thread would share. Write local %s = ... (or local "
+	    "function), self.%s for what belongs to one object, or, if you mean it, rawset(_G, \"%s\", value) (strict_globals on)",
+	    lua_tostring(L, 2), lua_tostring(L, 2), lua_tostring(L, 2), lua_tostring(L, 2));
+}
+
+/* Of the table at globals. */
+static void
+guard_globals(lua_State *L, int globals)
+{
+	lua_newtable(L);
+	lua_pushcfunction(L, l_new_global);
+	lua_setfield(L, -2, "__newindex");
+	lua_setmetatable(L, globals);
+}
+
 void
 sandbox_close(struct vm *vm)
 {
@@ -265,6 +288,8 @@ sandbox_close(struct vm *vm)
 	lua_setfield(L, globals, "print");
 	lua_pop(L, 2);
 	copy_init_globals(vm, globals);
+	if (vm->app->conf->strict_globals)
+		guard_globals(L, globals);
 	close_real(L);
 	lua_pushvalue(L, globals);
 	lua_replace(L, LUA_GLOBALSINDEX);	/* every coroutine made from now on inherits it */

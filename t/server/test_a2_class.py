@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 
+import pytest
+
 from drey import SLOW, eventually
 from kit import KIT, call, export, refused
 
@@ -209,6 +211,48 @@ def test_A2_10_fields_live_in_memory_and_are_lost_with_it(drey):
 
     eventually(gone, within=10, what="a fresh instance")
     assert births(d, "a") > before
+
+
+GLOBALS = KIT + """
+local shared = 0
+local G = DurableObject:extend "G"
+function G:write() oops = self.ctx.id.name end
+function G:read() return oops end
+function G:field(v) self.v = v or self.v; return self.v end
+function G:share() shared = shared + 1; return shared end
+function G:meant() rawset(_G, "meant", 7); meant = meant + 1; return meant end
+""" + export("G")
+
+
+@pytest.mark.parametrize("conf", [{"strict_globals": "on"}, {"dev_errors": "on"}])
+def test_A2_11_a_global_by_accident_is_an_error_with_its_name_and_line(drey, conf):
+    d = drey(GLOBALS, bindings={"G": "G"}, worker_threads=1, app_conf=conf)
+    line = 1 + GLOBALS[: GLOBALS.index("oops =")].count("\n")
+    with refused(f'worker.lua:{line}: the global variable "oops" is written', "Write local oops = ...", "self.oops", "(strict_globals on)"):
+        call(d, "G", "a", "write")
+    assert call(d, "G", "b", "read") is None
+    assert call(d, "G", "a", "meant") == 8
+
+
+def test_A2_11_fields_are_never_shared_and_locals_of_a_module_are(drey):
+    d = drey(GLOBALS, bindings={"G": "G"}, worker_threads=1)
+    assert call(d, "G", "a", "field", "mine") == "mine"
+    assert call(d, "G", "b", "field") is None
+    assert [call(d, "G", name, "share") for name in ("a", "b", "a")] == [1, 2, 3]
+    call(d, "G", "a", "write")
+    assert call(d, "G", "b", "read") == "a", "without strict_globals"
+
+
+def test_A2_11_strict_globals_off_goes_before_dev_errors(drey):
+    d = drey(GLOBALS, bindings={"G": "G"}, worker_threads=1, app_conf={"strict_globals": "off", "dev_errors": "on"})
+    call(d, "G", "a", "write")
+    assert call(d, "G", "b", "read") == "a"
+
+
+def test_A2_11_a_global_of_the_main_file_stops_the_start(drey):
+    d = drey("helper = function() end\nreturn { fetch = function() end }", start=False, app_conf={"strict_globals": "on"})
+    code, said = d.start_fails()
+    assert code == 1 and 'worker.lua:1: the global variable "helper" is written' in said
 
 
 FRONT_LATE = KIT + """
