@@ -23,10 +23,13 @@
 
 struct reader {
 	struct list link;		/* vm->readers */
+	struct vm *vm;
 	struct pipe *pipe;		/* NULL: read to its end, given up, or sent on */
 	struct task *task;		/* that waits for a piece */
 	char *failed, *name;		/* why it broke off; name NULL: a plain error */
 };
+
+enum { READERS_MANY = 64 };		/* boxes before the garbage collector is asked for */
 
 static const char box_name[] = "drey.stream";
 
@@ -143,14 +146,31 @@ stream_cut(struct task *t)
 
 /* ---- the reader ---- */
 
+/* A box is small, what it holds open is not: a connection, and its place among those an app may have.  So the garbage collector comes
+ * round for them, too. */
+static void
+collect_boxes(lua_State *L, struct vm *vm)
+{
+	if (vm->nreaders < vm->readers_most)
+		return;
+	lua_gc(L, LUA_GCCOLLECT, 0);
+	vm->readers_most = 2 * vm->nreaders > READERS_MANY ? 2 * vm->nreaders : READERS_MANY;
+}
+
 void
 stream_push(lua_State *L, struct pipe **pp)
 {
-	struct reader **box = lua_newuserdata(L, sizeof(*box)), *r = xcalloc(1, sizeof(*r));
+	struct vm *vm = vm_of(L);
+	struct reader **box, *r;
 
+	collect_boxes(L, vm);
+	box = lua_newuserdata(L, sizeof(*box));
+	r = xcalloc(1, sizeof(*r));
+	r->vm = vm;
 	r->pipe = *pp;
 	*pp = NULL;
-	list_push(&vm_of(L)->readers, &r->link);
+	list_push(&vm->readers, &r->link);
+	vm->nreaders++;
 	*box = r;
 	luaL_getmetatable(L, box_name);
 	lua_setmetatable(L, -2);
@@ -315,6 +335,7 @@ reader_free(struct reader *r)
 {
 	give_up(r);
 	list_del(&r->link);
+	r->vm->nreaders--;
 	free(r->failed);
 	free(r->name);
 	free(r);

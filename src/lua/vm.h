@@ -59,6 +59,7 @@ struct vm {
 	struct buf over;		/* what the event that runs is told about its CPU limit, once the hook fired */
 	struct list cursors;		/* of sql: they own memory that is not Lua's */
 	struct list readers;		/* of streams: likewise */
+	unsigned nreaders, readers_most;	/* of them; so many, and the garbage collector looks for those nobody holds */
 	bool slow, front_slow;		/* some class is slow; the front module is */
 	bool jit_off;
 	const struct app *app;

@@ -32,6 +32,10 @@ function B:drop(url)
 	collectgarbage()
 	return r.status
 end
+function B:glance(url, n)	-- looks at n heads, and holds no body
+	for _ = 1, n do assert(fetch(url).status == 200) end
+	return n
+end
 function B:hold(url)		-- reads one piece, then none
 	self.response = fetch(url)
 	return #self.response.body:read()
@@ -278,6 +282,12 @@ def test_a_stream_nobody_holds_ends_its_transfer(server, origin):
     assert ask(server, "drop", origin.url("/drip")) == 200
     ask(server, "drop", origin.url("/drip/1"))      # collects the first
     assert origin.seen[0].gone.wait(10)
+
+
+def test_bodies_that_nobody_reads_leave_room_for_others(drey, origin):
+    d = drey(APP, bindings=BOUND, app_conf=LOCAL, limits={"fetches": "100"})
+    assert ask(d, "glance", origin.url("/part"), 300) == 300
+    assert origin.most <= 101
 
 
 def test_a_reset_ends_the_transfer_that_is_read(server, origin):
