@@ -14,6 +14,24 @@ for name, fn in pairs(native.ctx) do
 	methods[name] = fn
 end
 
+local exports = {}	-- the namespaces of the app's own classes, by their names
+
+local function export(namespaces)
+	local names = {}
+	for name, namespace in pairs(namespaces) do
+		exports[name] = namespace
+		names[#names + 1] = name
+	end
+	table.sort(names)
+	local there = #names > 0 and table.concat(names, ", ") or "none"
+	setmetatable(exports, {
+		__index = function(_, name)
+			error("ctx.exports." .. tostring(name) .. " is not a class that a migration of this app creates; there are: "
+				.. there, 2)
+		end,
+	})
+end
+
 local Ctx = {}
 
 function Ctx.__index(self, key)
@@ -22,7 +40,7 @@ function Ctx.__index(self, key)
 		rawset(self, "storage", made)
 		return made
 	end
-	return methods[key]
+	return key == "exports" and exports or methods[key]
 end
 
 -- An object's ctx; id is its DurableObjectId.
@@ -36,7 +54,7 @@ function Front.__index(_, key)
 	if key == "storage" or key == "id" then
 		error("ctx." .. key .. " belongs to objects; the front module has none: call an object through env", 2)
 	end
-	return methods[key]
+	return key == "exports" and exports or methods[key]
 end
 
 -- The ctx of a front module's fetch(request, env, ctx).
@@ -44,4 +62,4 @@ local function front()
 	return setmetatable({}, Front)
 end
 
-return { new = new, front = front }
+return { new = new, front = front, export = export }

@@ -24,12 +24,28 @@ find_class(const struct app_conf *app, const char *name)
 }
 
 static int
-check_bindings(const struct app_conf *app)
+check_class_of(const struct settings *s, const struct app_conf *app, const struct binding_conf *b)
+{
+	const struct app_conf *of = b->script_name ? settings_app(s, b->script_name) : app;
+
+	if (!of)
+		return place_error(b->at, "no app is called \"%s\"; script_name names the app whose class it is: write  binding %s class_name=%s "
+			"script_name=%s;", b->script_name, b->name, b->class_name, app->name);
+	if (find_class(of, b->class_name))
+		return OK;
+	if (of != app)
+		return place_error(b->at, "the app %s has no class \"%s\": no migration found for class; add  migrations { v1 { "
+			"new_sqlite_classes %s; } }  to it", of->name, b->class_name, b->class_name);
+	return place_error(b->at, "class \"%s\" has no migration: no migration found for class; add  migrations { v1 { "
+		"new_sqlite_classes %s; } }", b->class_name, b->class_name);
+}
+
+static int
+check_bindings(const struct settings *s, const struct app_conf *app)
 {
 	for (struct binding_conf *b = app->bindings; b; b = b->next) {
-		if (!find_class(app, b->class_name))
-			return place_error(b->at, "class \"%s\" has no migration: no migration found for class; add  migrations { v1 { "
-				"new_sqlite_classes %s; } }", b->class_name, b->class_name);
+		if (check_class_of(s, app, b) != OK)
+			return ERR_CONF;
 		for (struct var_conf *v = app->vars; v; v = v->next)
 			if (strcmp(v->name, b->name) == 0)
 				return place_error(v->at, "env.%s is the binding at %s:%d:%d already; rename the variable", v->name, b->at.file,
@@ -64,14 +80,14 @@ warn_same_class(const struct app_conf *app)
 }
 
 static int
-check_app(const struct app_conf *app)
+check_app(const struct settings *s, const struct app_conf *app)
 {
 	if (!app->main)
 		return place_error(app->at, "app \"%s\" has no main; write  main %s.lua;", app->name, app->name);
 	warn_same_class(app);
 	if (apply_on_error(app) != OK)
 		return ERR_CONF;
-	return check_bindings(app);
+	return check_bindings(s, app);
 }
 
 /* ---- servers ---- */
@@ -162,7 +178,7 @@ check_names(const struct settings *s)
 		return rc;
 
 	for (struct app_conf *app = s->apps; app; app = app->next)
-		if ((rc = check_app(app)) != OK)
+		if ((rc = check_app(s, app)) != OK)
 			return rc;
 	for (struct server_conf *server = s->servers; server; server = server->next)
 		if ((rc = check_server(server)) != OK)

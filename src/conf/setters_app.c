@@ -118,7 +118,7 @@ set_compatibility_date(struct parse *p, const struct directive *d, const struct 
 int
 set_binding(struct parse *p, const struct directive *d, const struct statement *st)
 {
-	static const char key[] = "class_name=";
+	static const char key[] = "class_name=", script[] = "script_name=";
 	const struct token *name = &st->args[0], *class = &st->args[1];
 	struct app_conf *app = p->frame->target;
 	struct binding_conf *b = parse_new(p, sizeof(*b));
@@ -127,11 +127,15 @@ set_binding(struct parse *p, const struct directive *d, const struct statement *
 	if (!value_is_name(name->text))
 		return place_error(name->at, "\"%.80s\" is not a binding's name (letters, digits and _); write  "
 			"binding COUNTER class_name=Counter;", name->text);
+	if (st->n > 2 && (strncmp(st->args[2].text, script, sizeof(script) - 1) != 0 || !good_app_name(st->args[2].text + sizeof(script) - 1)))
+		return place_error(st->args[2].at, "\"%.80s\" is not script_name=APP; write  binding %s class_name=Room script_name=chat;",
+			st->args[2].text, name->text);
 	if (strncmp(class->text, key, sizeof(key) - 1) != 0)
 		return place_error(class->at, "\"%.80s\" is not class_name=Class; write  binding %s class_name=%.80s;", class->text,
 			name->text, value_is_name(class->text) ? class->text : "Counter");
 	b->name = name->text;
 	b->class_name = class->text + sizeof(key) - 1;
+	b->script_name = st->n > 2 ? st->args[2].text + sizeof(script) - 1 : NULL;
 	b->at = st->name.at;
 	if (!value_is_name(b->class_name))
 		return place_error(class->at, "\"%.80s\" is not a class's name (letters, digits and _); write  binding %s "

@@ -27,8 +27,9 @@ struct place {			/* where in which file something was written */
 enum jurisdiction { JURISDICTION_NONE, JURISDICTION_EU, JURISDICTION_FEDRAMP, JURISDICTION_US, JURISDICTIONS };
 extern const char *const jurisdiction_names[JURISDICTIONS];	/* that of NONE is NULL */
 
-struct binding_conf {		/* binding COUNTER class_name=Counter; */
+struct binding_conf {		/* binding COUNTER class_name=Counter;  binding ROOMS class_name=Room script_name=chat; */
 	const char *name, *class_name;
+	const char *script_name;	/* the app whose class it is; NULL: this one */
 	struct place at;
 	struct binding_conf *next;
 };

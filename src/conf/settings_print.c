@@ -211,6 +211,8 @@ print_bindings(struct buf *out, int depth, const struct directive *d, const void
 	for (struct binding_conf *b = app->bindings; b; b = b->next) {
 		begin(out, depth + 1, "binding");
 		buf_printf(out, "%s class_name=%s", b->name, b->class_name);
+		if (b->script_name)
+			buf_printf(out, " script_name=%s", b->script_name);
 		end(out);
 	}
 	close_block(out, depth);

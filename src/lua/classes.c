@@ -114,17 +114,34 @@ missing_class(const struct app_conf *conf, const struct binding_conf *b, const c
 	    b->at.line, b->name, b->class_name, conf->main, type, b->class_name);
 }
 
+/* What other apps bind of this one's classes. */
+static int
+check_lent(struct vm *vm, const char *type, const char *names)
+{
+	for (const struct app_conf *conf = vm->app->settings->apps; conf; conf = conf->next)
+		for (const struct binding_conf *b = conf->bindings; b; b = b->next) {
+			const struct class *class = b->script_name && strcmp(b->script_name, vm->app->name) == 0 ?
+				app_class(vm->app, b->class_name) : NULL;
+
+			if (class && vm->classes[class->index].table == LUA_NOREF)
+				return missing_class(vm->app->conf, b, type, names);
+		}
+	return OK;
+}
+
 int
 classes_check(struct vm *vm, const char *type, const char *names)
 {
 	for (const struct binding_conf *b = vm->app->conf->bindings; b; b = b->next) {
-		const struct class *class = app_class(vm->app, b->class_name);
+		const struct class *class = app_bound_class(vm->app, b);
 
+		if (class && class->app != vm->app)
+			continue;	/* that app is asked for it when it is loaded: below */
 		if (!class)
 			return err_set(ERR_CONF, "%s:%d: binding %s: no migration creates the class \"%s\"; write new_sqlite_classes %s; in migrations",
 			    b->at.file ? b->at.file : "configuration", b->at.line, b->name, b->class_name, b->class_name);
 		if (vm->classes[class->index].table == LUA_NOREF)
 			return missing_class(vm->app->conf, b, type, names);
 	}
-	return OK;
+	return check_lent(vm, type, names);
 }

@@ -13,7 +13,7 @@
  *	outbound(input, init) -> handle  or  method, url, headers, body	what stub:fetch(input, init) sends;
  *					the handle of an inbound request that was passed on untouched is the fast way
  *	class_name(v) -> string or nil	is v a class made with extend?  what is it called?
- *	env(app) -> env			app = { name=, bindings={ NAME=namespace }, vars={ NAME=string } }
+ *	env(app) -> env			app = { name=, bindings={ NAME=namespace }, vars={ NAME=string }, exports={ Class=namespace } }
  *	ctx(serial, id) -> ctx		for an object; its field _serial is the number, id the DurableObjectId
  *	front_ctx() -> ctx		for a front module: waitUntil only; made once
  *	instance(class, ctx, env) -> instance	runs the constructor

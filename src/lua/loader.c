@@ -253,29 +253,37 @@ load_app(struct vm *vm)
 
 /* ---- the whole ---- */
 
-/* env: the namespaces of the bindings and the vars.  Pushes it. */
+/* Into the table on top: under this name, the namespace of a class. */
+static void
+add_namespace(lua_State *L, const char *where, const char *name, const struct class *class)
+{
+	vm_push(L, vm_of(L), REF_NATIVE);
+	lua_getfield(L, -1, "stub");
+	lua_getfield(L, -1, "namespace");
+	lua_pushfstring(L, "%s.%s", where, name);
+	lua_pushinteger(L, (lua_Integer)class->number);
+	lua_call(L, 2, 1);
+	lua_setfield(L, -4, name);
+	lua_pop(L, 2);
+}
+
+/* env: the namespaces of the bindings and the vars; ctx.exports: those of the app's own classes.  Pushes them. */
 static void
 push_app_table(lua_State *L, const struct app *app)
 {
-	struct vm *vm = vm_of(L);
-
-	lua_createtable(L, 0, 3);
+	lua_createtable(L, 0, 4);
 	lua_pushstring(L, app->name);
 	lua_setfield(L, -2, "name");
 	lua_newtable(L);
+	for (unsigned i = 0; i < app->nclasses; i++)
+		add_namespace(L, "ctx.exports", app->classes[i].name, &app->classes[i]);
+	lua_setfield(L, -2, "exports");
+	lua_newtable(L);
 	for (const struct binding_conf *b = app->conf->bindings; b; b = b->next) {
-		const struct class *class = app_class(app, b->class_name);
+		const struct class *class = app_bound_class(app, b);
 
-		if (!class)
-			continue;	/* classes_check() says so */
-		vm_push(L, vm, REF_NATIVE);
-		lua_getfield(L, -1, "stub");
-		lua_getfield(L, -1, "namespace");
-		lua_pushfstring(L, "env.%s", b->name);
-		lua_pushinteger(L, (lua_Integer)class->number);
-		lua_call(L, 2, 1);
-		lua_setfield(L, -4, b->name);
-		lua_pop(L, 2);
+		if (class)		/* else classes_check() says so */
+			add_namespace(L, "env", b->name, class);
 	}
 	lua_setfield(L, -2, "bindings");
 	lua_newtable(L);

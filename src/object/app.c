@@ -115,3 +115,11 @@ class_owns(const struct class *class, const struct object_id *id, enum jurisdict
 	*j = JURISDICTION_NONE;
 	return false;
 }
+
+const struct class *
+app_bound_class(const struct app *app, const struct binding_conf *b)
+{
+	const struct app *of = b->script_name ? app_other(app, b->script_name) : app;
+
+	return of ? app_class(of, b->class_name) : NULL;
+}

@@ -30,6 +30,7 @@ struct app {
 struct app *apps_new(const struct settings *);	/* settings->napps of them; borrows the settings */
 void apps_free(struct app **, unsigned n);
 const struct class *app_class(const struct app *, const char *name);	/* NULL: no migration made it */
+const struct class *app_bound_class(const struct app *, const struct binding_conf *);	/* of this app or another; NULL: as app_class() */
 const struct app *app_other(const struct app *, const char *name);	/* an app beside this one, or itself; NULL: none has this name */
 const struct class *app_numbered_class(const struct app *, unsigned number);	/* of any app beside this one; NULL: there is none */
 const struct id_key *class_key(const struct class *, enum jurisdiction);

@@ -1,10 +1,12 @@
 """Ids, stubs, jurisdictions, and the ways to a class: rows B1-*, and A3-* about placement."""
 
+import glob
 import re
 
 import pytest
 
-from kit import KIT, call, export, refused
+from drey import StartFailed
+from kit import KIT, call, export
 
 IDS = KIT + """
 local R = DurableObject:extend "R"
@@ -215,3 +217,76 @@ def test_A3_10_a_hint_and_a_jurisdiction_exclude_one_another(drey):
                   'R:get(R:newUniqueId { jurisdiction = "eu" }, {})'):
         said = raised(d, "return " + call_.replace("{})", '{ locationHint = "enam" })'))
         assert "locationHint cannot go with a jurisdiction" in said
+
+
+# ---- ways to a class
+
+
+def test_B1_12_own_classes_are_reached_without_a_binding(drey):
+    d = drey(IDS.replace("R = R }", "R = R, Hidden = R:extend 'Hidden' }"), bindings=ONE, classes=["R", "Hidden"])
+    assert front(d, """
+        ctx.exports.Hidden:getByName("x"):set "hidden"
+        ctx.exports.R:getByName("x"):set "bound"
+        return { ctx.exports.Hidden:getByName("x"):get(), env.R:getByName("x"):get(),
+            R:getByName("x"):lua 'return ctx.exports.Hidden:getByName("x"):get()',
+            ctx.exports.R:idFromName "x" == env.R:idFromName "x", ctx.exports.Hidden:idFromName "x" == env.R:idFromName "x" }
+    """) == ["hidden", "bound", "hidden", True, False]
+    said = raised(d, "return (ctx.exports.Hiden)")
+    assert "ctx.exports.Hiden is not a class" in said and "there are: Hidden, R" in said
+    assert "ctx.exports.Hidden:getByName(name) takes a string" in raised(d, "local s = ctx.exports.Hidden:getByName()")
+
+
+TWO_APPS = """
+data_dir @DATA@; error_log @HOME@/error.log; worker_threads 4;
+app chat { root @HOME@/app; main chat.lua; migrations { v1 { new_sqlite_classes R; } } }
+app shop {
+    root @HOME@/app; main shop.lua;
+    durable_objects { binding ROOMS class_name=R script_name=chat; binding R class_name=R; }
+    migrations { v1 { new_sqlite_classes R; } }
+}
+server { listen 127.0.0.1:@PORT@; location / { app shop; } location /chat/ { app chat; } }
+"""
+CHAT = KIT + """
+local R = DurableObject:extend "R"
+function R:set(v) self.ctx.storage:put("v", v) end
+function R:get() return self.ctx.storage:get "v" end
+function R:home() return "chat", self.ctx.id.name, tostring(self.ctx.id) end
+function R:boom() error { message = "in the other app", code = 7 } end
+function R:fetch() return Response.new("chat " .. self.ctx.id.name) end
+return { R = R, fetch = function(request, env, ctx)
+	return Response.new(ctx.exports.R:getByName(URL.new(request.url).searchParams:get "name"):get() or "nothing")
+end }
+"""
+
+
+def test_B1_13_a_class_of_another_app(drey):
+    d = drey({"chat.lua": CHAT, "shop.lua": IDS}, conf=TWO_APPS)
+    for name in "abcdefgh":  # on every thread
+        assert front(d, f"""
+            local theirs, mine = env.ROOMS:getByName "{name}", R:getByName "{name}"
+            theirs:set "theirs {name}"; mine:set "mine"
+            local where, known, id = theirs:home()
+            local ok, e = pcall(theirs.boom, theirs)
+            return {{ theirs:get(), mine:get(), where, known, id == tostring(theirs.id), theirs.id == mine.id,
+                ok, e.message, e.code, e.remote, theirs:fetch("http://x/"):text() }}
+        """) == [f"theirs {name}", "mine", "chat", name, True, False, False, "in the other app", 7, True, f"chat {name}"]
+        assert d.get(f"/chat/?name={name}").text == f"theirs {name}", "one object, two apps"
+    assert "not valid for this namespace" in raised(d, 'return R:get(env.ROOMS:idFromName "a")')
+    assert "not valid for this namespace" in raised(d, 'return R:idFromString(tostring(env.ROOMS:idFromName "a"))')
+    assert front(d, 'return env.ROOMS:get(env.ROOMS:idFromString(tostring(env.ROOMS:idFromName "a"))):get()') == "theirs a"
+    d.stop()
+    assert len(glob.glob(f"{d.data}/chat/R/*/*.sqlite")) == 8
+
+
+@pytest.mark.parametrize("old, new, text", [
+    ("script_name=chat", "script_name=chatt", 'no app is called "chatt"'),
+    ("class_name=R script_name", "class_name=Q script_name", 'the app chat has no class "Q"'),
+    ("script_name=chat", "script=chat", 'is not script_name=APP'),
+    ("main chat.lua", "main none.lua", 'binding ROOMS: class "R" not found'),
+])
+def test_B1_13_a_wrong_binding_is_refused_with_its_place(drey, old, new, text):
+    conf = TWO_APPS
+    assert old in conf
+    d = drey({"chat.lua": CHAT, "shop.lua": IDS, "none.lua": "return {}"}, conf=conf.replace(old, new), start=False)
+    with pytest.raises(StartFailed, match=r"drey.conf:\d+.*" + re.escape(text)):
+        d.start()

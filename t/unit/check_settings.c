@@ -153,7 +153,7 @@ static const char full[] =
 	"app chat {\n"
 	"    root apps/chat; main worker.lua; source room.lua limiter.lua; source more.lua;\n"
 	"    compatibility_date 2025-11-23; dev_errors on; profile cloudflare; on_error rollback Limiter Other;\n"
-	"    durable_objects { binding ROOM class_name=Room; binding LIMITER class_name=Limiter; }\n"
+	"    durable_objects { binding ROOM class_name=Room; binding LIMITER class_name=Limiter; binding SELF class_name=Room script_name=chat; }\n"
 	"    migrations { v1 { new_sqlite_classes Room Other; } \"app\" { new_sqlite_classes Limiter; } }\n"
 	"    vars { GREETING \"hi; \\\"you\\\" \\\\ {}\"; EMPTY ''; \"include\" x; root y; NEWLINE \"a\\nb\"; }\n"
 	"    limits { kv_key 1k; kv_value 1023; kv_batch 7; storage 3g; memory 64m; rpc_message 1m; cpu 50ms; console 2k;\n"
