@@ -112,6 +112,7 @@ set_compatibility_date(struct parse *p, const struct directive *d, const struct 
 	}
 	if (!good)
 		return place_error(st->args[0].at, "\"%.60s\" is not a date (year-month-day); write  %s", s, d->write);
+	((struct app_conf *)p->frame->target)->compatibility_at = st->name.at;
 	return set_value(p, d, st);
 }
 

@@ -128,7 +128,8 @@ struct app_conf {		/* app counter { ... } */
 	const char *main;	/* relative to root */
 	struct place main_at;
 	struct source_conf *sources;
-	const char *compatibility_date;	/* "2025-11-23", or NULL; checked for its form, kept */
+	const char *compatibility_date;	/* "2025-11-23", or NULL; checked for its form */
+	struct place compatibility_at;
 	struct binding_conf *bindings;
 	struct class_conf *classes;
 	struct var_conf *vars;

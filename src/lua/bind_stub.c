@@ -357,6 +357,18 @@ refuse_deadlock(lua_State *L, const struct task *t, const struct id_box *to)
 		    "no other event is let in before they end. Call the method directly, as in self:method(), or call the stub before or after");
 }
 
+/* The original had fetch alone before this day. */
+static void
+refuse_before_calls(lua_State *L)
+{
+	const struct app_conf *conf = vm_of(L)->app->conf;
+
+	if (conf->compatibility_date && strcmp(conf->compatibility_date, "2024-04-03") < 0)
+		host_error(L, "stubs have no methods but fetch before compatibility_date 2024-04-03, and %s:%d says %s; write  "
+		    "compatibility_date 2024-04-03;  there, or a later day, or call stub:fetch(request)",
+		    conf->compatibility_at.file, conf->compatibility_at.line, conf->compatibility_date);
+}
+
 static int
 l_call(lua_State *L)		/* (stub, method name, arguments ...) */
 {
@@ -366,6 +378,7 @@ l_call(lua_State *L)		/* (stub, method name, arguments ...) */
 	struct event *ev;
 	struct task *t;
 
+	refuse_before_calls(L);
 	method.p = luaL_checklstring(L, 2, &method.n);
 	if (encode_args(L, vm) != OK)
 		return host_raise(L);

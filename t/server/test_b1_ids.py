@@ -290,3 +290,16 @@ def test_B1_13_a_wrong_binding_is_refused_with_its_place(drey, old, new, text):
     d = drey({"chat.lua": CHAT, "shop.lua": IDS, "none.lua": "return {}"}, conf=conf.replace(old, new), start=False)
     with pytest.raises(StartFailed, match=r"drey.conf:\d+.*" + re.escape(text)):
         d.start()
+
+
+def test_A4_11_before_calls_were_invented_a_stub_has_fetch_only(drey):
+    lua = IDS + ""
+    lua = lua.replace('function R:crash()', 'function R:fetch() return Response.new "fetched" end\nfunction R:crash()')
+    d = drey(lua, bindings=ONE, app_conf={"compatibility_date": "2024-04-02"})
+    said = raised(d, 'local v = R:getByName("x"):get()')
+    assert re.search(r"before compatibility_date 2024-04-03, and .*drey\.conf:\d+ says 2024-04-02", said), said
+    assert front(d, 'return R:getByName("x"):fetch("http://x/"):text()') == "fetched"
+    d.stop()
+    d.edit_conf("compatibility_date 2024-04-02", "compatibility_date 2024-04-03")
+    d.start()
+    assert front(d, 'R:getByName("x"):set(1) return R:getByName("x"):get()') == 1
