@@ -306,7 +306,7 @@ on_abandon(struct engine *e, struct event *ev)
 		task_interrupt(t);
 }
 
-static const struct engine_ops ops = { on_front, on_wake, on_deliver, on_forget, on_abandon };
+static const struct engine_ops ops = { on_front, on_wake, on_deliver, on_forget, on_abandon, NULL };
 
 /* ---- VMs that were loaded before there was a worker ---- */
 

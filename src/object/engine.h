@@ -25,6 +25,9 @@ struct engine_ops {
 	/* The caller of this event no longer waits (ev->abandoned is set): tell its task.  May be called for events already answered by
 	 * the engine but still at a gate: then nothing. */
 	void (*abandon)(struct engine *, struct event *);
+	/* Call ev->target, which a front module of this worker lent and which is live.  Takes the event; it ends, now or later, with
+	 * worker_answer(). */
+	void (*call_front)(struct engine *, struct event *);
 };
 
 struct engine {

@@ -48,6 +48,10 @@ event_free(struct event **evp)
 		pipe_cancel(&ev->request.stream);
 	if (ev->response.stream)
 		pipe_cancel(&ev->response.stream);
+	if (ev->target)
+		reference_drop(&ev->target);
+	references_clear(&ev->lent);
+	references_clear(&ev->returned);
 	arena_fini(&ev->arena);
 	free(ev);
 }

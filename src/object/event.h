@@ -23,6 +23,7 @@
 #include "object/gate.h"
 #include "object/id.h"
 #include "object/message.h"
+#include "object/reference.h"
 
 struct app;
 struct class;
@@ -59,14 +60,17 @@ struct event {
 	enum event_kind kind;
 	uint64_t request_id;		/* of the outside request it serves; in logs and 5xx answers as 16 hex digits */
 	const struct app *app;
-	const struct class *class;	/* NULL: the app's front module, or the outside */
+	const struct class *class;	/* NULL: the app's front module (with a target: what it lent), or the outside */
 	struct object_id id;
 	struct str name;		/* the name the id was made from; p NULL: none known */
 	struct message request;		/* EVENT_FETCH, EVENT_OUTBOUND */
 	struct str method, args;	/* EVENT_CALL: codec bytes, one array of arguments */
+	struct reference *target;	/* EVENT_CALL of something that was lent, instead of a method of the object; held; NULL: none */
+	struct references lent;		/* what the arguments refer to; held */
 	struct message response;	/* result of EVENT_FETCH, EVENT_OUTBOUND */
 	struct outgoing *outgoing;	/* EVENT_OUTBOUND: what else it says; in the arena */
 	struct str result;		/* result of EVENT_CALL: codec bytes */
+	struct references returned;	/* what the result refers to; held */
 	bool failed;			/* failure says why */
 	struct failure failure;
 	struct object *object;		/* set by the mailbox's side */

@@ -27,6 +27,7 @@ int object_db_free(struct object *);
 
 /* serve.c */
 bool serve_turn(struct worker *);		/* one turn of the first ready object; false: none is */
+void serve_callback(struct worker *, struct event *);	/* calls what a front module here has lent; takes */
 bool serve_abandoned(struct worker *);		/* tells the engine about one caller that has gone */
 bool serve_has_work(const struct object *);
 void serve_front(struct worker *, struct event *);

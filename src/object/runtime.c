@@ -59,6 +59,7 @@ worker_new(struct runtime *rt, unsigned index, void (*wake)(void *), void *arg)
 	list_init(&w->gates);
 	list_init(&w->syncs);
 	list_init(&w->answers);
+	list_init(&w->callbacks);
 	list_init(&w->abandoned);
 	idle_init(w);
 	rt->workers[index] = w;
@@ -97,6 +98,7 @@ worker_free(struct worker **wp)
 	*wp = NULL;
 	if (!w)
 		return;
+	must(list_empty(&w->callbacks));
 	must(list_empty(&w->ready) && list_empty(&w->gates) && list_empty(&w->syncs) && list_empty(&w->answers) && list_empty(&w->abandoned));
 	drop_inbox(w);
 	queue_fini(&w->inbox);

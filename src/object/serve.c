@@ -96,15 +96,24 @@ go_on(struct object *o, struct waiter *waiter)
 	engine_leave(o->worker, o, was);
 }
 
+/* Then there is no use in running it. */
+static bool
+caller_gone(struct event *ev)
+{
+	if (!atomic_load_explicit(&ev->abandoned, memory_order_relaxed))
+		return false;
+	event_fail(ev, "the caller went away before its %s began", ev->kind == EVENT_CALL ? "call" : "request");
+	return true;
+}
+
 static void
 deliver(struct object *o, struct event *ev)
 {
 	struct worker *w = o->worker;
 	bool was;
 
-	if (atomic_load_explicit(&ev->abandoned, memory_order_relaxed)) {
+	if (caller_gone(ev)) {
 		ev->object = NULL;
-		event_fail(ev, "the caller went away before its %s began", ev->kind == EVENT_CALL ? "call" : "request");
 		worker_answer(w, ev);
 		return;
 	}
@@ -189,6 +198,21 @@ serve_turn(struct worker *w)
 	else
 		idle_rest(o);
 	return true;
+}
+
+void
+serve_callback(struct worker *w, struct event *ev)
+{
+	bool was;
+
+	if (caller_gone(ev)) {
+		worker_answer(w, ev);
+		return;
+	}
+	w->events++;
+	was = engine_enter(w, NULL);
+	ops(w)->call_front(w->engine, ev);
+	engine_leave(w, NULL, was);
 }
 
 bool

@@ -42,6 +42,8 @@ admit(struct worker *w, struct event *ev)
 		settle_refuse(w, ev);
 	else if (w->stopping)
 		event_fail_with(ev, &stopping);
+	else if (ev->target && !ev->target->live)
+		reference_refuse(ev);
 	return !ev->failed;
 }
 
@@ -52,6 +54,10 @@ accept_event(struct worker *w, struct event *ev)
 
 	if (!admit(w, ev)) {
 		worker_answer(w, ev);
+		return;
+	}
+	if (!ev->class) {
+		list_push(&w->callbacks, &ev->link);
 		return;
 	}
 	o = registry_get(&w->objects, &ev->id);
@@ -112,6 +118,12 @@ send_out(struct worker *w, struct event *ev)
 	worker_answer(w, ev);
 }
 
+static unsigned
+owner_of(const struct worker *w, const struct event *ev)
+{
+	return ev->class ? id_owner(&ev->id, w->runtime->nworkers) : ev->target ? ev->target->home : w->index;
+}
+
 void
 worker_send(struct worker *w, struct event *ev)
 {
@@ -121,8 +133,8 @@ worker_send(struct worker *w, struct event *ev)
 		send_out(w, ev);
 		return;
 	}
-	owner = id_owner(&ev->id, w->runtime->nworkers);
-	must(ev->class && !ev->answering);
+	must((ev->class || ev->target) && !ev->answering);
+	owner = owner_of(w, ev);
 	if (owner == w->index) {
 		accept_event(w, ev);
 		return;
@@ -158,7 +170,7 @@ hand_over(struct worker *w, struct event *ev)
 {
 	bool was = engine_enter(w, NULL);
 
-	if (!ev->class && ev->kind != EVENT_OUTBOUND)
+	if (!ev->class && !ev->target && ev->kind != EVENT_OUTBOUND)
 		w->fronts--;
 	ev->transport->answer(ev);
 	engine_leave(w, NULL, was);
@@ -185,6 +197,22 @@ answer_one(struct worker *w)
 	return true;
 }
 
+/* One call of what a front module lent: that may be gone since it was accepted. */
+static void
+call_one(struct worker *w)
+{
+	struct list *n = list_shift(&w->callbacks);
+	struct event *ev;
+
+	if (!n)
+		return;
+	ev = container_of(n, struct event, link);
+	if (admit(w, ev))
+		serve_callback(w, ev);
+	else
+		worker_answer(w, ev);
+}
+
 /* On this thread and on no list means: the engine has it. */
 void
 worker_abandon(struct worker *w, struct event *ev)
@@ -197,7 +225,7 @@ worker_abandon(struct worker *w, struct event *ev)
 			w->runtime->outbound->ops->look(w->runtime->outbound);
 		return;
 	}
-	if (ev->class && id_owner(&ev->id, w->runtime->nworkers) != w->index)
+	if (owner_of(w, ev) != w->index)
 		return;
 	if (list_linked(&ev->link) || list_linked(&ev->word.link))
 		return;
@@ -254,7 +282,8 @@ take_pokes(struct worker *w)
 static bool
 more(const struct worker *w)
 {
-	return !list_empty(&w->ready) || !list_empty(&w->answers) || !list_empty(&w->abandoned);
+	return !list_empty(&w->ready) || !list_empty(&w->answers) || !list_empty(&w->callbacks) ||
+		!list_empty(&w->abandoned);
 }
 
 static void
@@ -272,6 +301,7 @@ run(struct worker *w)
 	for (int steps = 0; steps < STEPS_PER_PASS && more(w); steps++) {
 		serve_abandoned(w);
 		answer_one(w);
+		call_one(w);
 		serve_turn(w);
 	}
 }

@@ -54,6 +54,7 @@ struct worker {
 	struct list ready, dirty, gates;
 	struct list syncs;		/* words of storage:sync(): they wait for the disk and hold no answer up */
 	struct list answers;		/* finished events of this thread, on their way to transport->answer() */
+	struct list callbacks;		/* calls of what front modules here have lent */
 	struct list abandoned;		/* running events whose caller has gone: the engine is to be told */
 	struct list *idle;		/* one per app: objects with nothing to do, oldest first */
 	struct list lingering;		/* objects with nothing to do but their timers */
@@ -85,7 +86,8 @@ void worker_front(struct worker *, struct event *);
 /* Right after worker_front(): was it answered by that call?  Then it goes to its transport now instead of in the tick, while all that
  * belongs to it is warm; nothing it says waits for a commit.  false: it is out. */
 bool worker_front_done(struct worker *, struct event *);
-/* An event for the object ev->class, ev->id, wherever it lives, or (EVENT_OUTBOUND) for the outside.  Takes. */
+/* An event for the object ev->class, ev->id, or for ev->target of a front module, wherever it lives, or (EVENT_OUTBOUND) for the
+ * outside.  Takes. */
 void worker_send(struct worker *, struct event *);
 /* From the outside: an EVENT_OUTBOUND is answered and goes home.  Takes; any thread. */
 void worker_return(struct event *);

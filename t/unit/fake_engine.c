@@ -531,7 +531,19 @@ on_front(struct engine *e, struct event *ev)
 	leave(fe);
 }
 
-static const struct engine_ops fake_ops = { on_front, on_build, on_deliver, on_forget, on_abandon };
+static void
+on_call_front(struct engine *e, struct event *ev)
+{
+	struct fake_engine *fe = engine_of(e);
+
+	enter(fe);
+	trace(fe, "callback");
+	result(ev, "called");
+	worker_answer(fe->worker, ev);
+	leave(fe);
+}
+
+static const struct engine_ops fake_ops = { on_front, on_build, on_deliver, on_forget, on_abandon, on_call_front };
 
 /* ---- the scene ---- */
 

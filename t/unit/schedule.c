@@ -534,7 +534,7 @@ on_front(struct engine *e, struct event *ev)
 	must(!"a schedule has no front module");
 }
 
-static const struct engine_ops ops = { on_front, on_build, on_deliver, on_forget, on_abandon };
+static const struct engine_ops ops = { on_front, on_build, on_deliver, on_forget, on_abandon, NULL };
 
 /* ---- the world ---- */
 
