@@ -6,7 +6,7 @@ max_line_length = 120
 cache = false
 
 local api = {
-	"DurableObject",
+	"DurableObject", "RpcTarget",
 	"Request", "Response", "Headers", "URL", "URLSearchParams", "JSON", "Date",
 	"WebSocketPair", "WebSocketRequestResponsePair", "Promise", "Map",
 	"console", "crypto", "btoa", "atob", "fetch", "sleep", "async", "await", "stream", "retry",

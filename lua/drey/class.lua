@@ -10,10 +10,16 @@ local native = ...
 local DurableObject = {}
 DurableObject.__index = DurableObject
 
-local facts = setmetatable({}, { __mode = "k" })	-- class -> { name=, parent=, early= }
+-- What is passed over RPC by reference: local Cart = RpcTarget:extend "Cart", then Cart.new(...).
+local RpcTarget = {}
+RpcTarget.__index = RpcTarget
+
+local targets = setmetatable({}, { __mode = "k" })	-- class of RpcTarget -> true, for the host
+local facts = setmetatable({}, { __mode = "k" })	-- class -> { name=, parent=, base=, early= }
 local building = setmetatable({}, { __mode = "k" })	-- instance -> the class whose constructor is due to call super
 
-facts[DurableObject] = { name = "DurableObject" }
+facts[DurableObject] = { name = "DurableObject", base = DurableObject }
+facts[RpcTarget] = { name = "RpcTarget", base = RpcTarget }
 
 -- Names that never answer a call from outside, as in the original.
 local reserved = {
@@ -27,14 +33,29 @@ function DurableObject:extend(name)
 		error('extend is called on a class: DurableObject:extend "Counter"', 2)
 	end
 	if type(name) ~= "string" or name == "" then
-		error('a class needs a name: DurableObject:extend "Counter"', 2)
+		error('a class needs a name: ' .. facts[self].name .. ':extend "Counter"', 2)
 	end
 	local class = setmetatable({}, {
 		__index = self,
 		__tostring = function() return "class " .. name end,
 	})
 	class.__index = class
-	facts[class] = { name = name, parent = self }
+	facts[class] = { name = name, parent = self, base = facts[self].base }
+	return class
+end
+
+-- A class with new(...), which runs the constructor if there is one: function Cart:constructor(...) end.
+function RpcTarget:extend(name)
+	local class = DurableObject.extend(self, name)
+	targets[class] = true
+	function class.new(...)
+		local made = setmetatable({}, class)
+		local constructor = class.constructor
+		if constructor then
+			constructor(made, ...)
+		end
+		return made
+	end
 	return class
 end
 
@@ -127,7 +148,7 @@ end
 local function suggestion(class, wanted)
 	local near, seen = {}, {}
 	wanted = wanted:sub(1, 64)
-	while class ~= DurableObject do
+	while facts[class].parent do
 		for name, value in pairs(class) do
 			local far = is_method(name, value) and #name <= 64 and distance(wanted:lower(), name:lower())
 			if far and far <= math.max(2, #wanted / 3) and not seen[name] then
@@ -150,8 +171,11 @@ end
 
 -- The function that a call from outside may run, or nil and why not.
 local function method(class, name)
-	local found = class[name]
-	if type(found) == "function" and found ~= DurableObject[name] and not reserved[name] and name:byte() ~= 95 then
+	local found, base = class[name], facts[class].base
+	if base == RpcTarget and name == "new" then
+		return nil, "'new' is a reserved method and cannot be called over RPC."
+	end
+	if type(found) == "function" and found ~= base[name] and not reserved[name] and name:byte() ~= 95 then
 		return found
 	end
 	if reserved[name] then
@@ -161,7 +185,7 @@ local function method(class, name)
 		return nil, "no such RPC method '" .. name .. "': names that begin with _ are private to "
 			.. facts[class].name
 	end
-	if found ~= nil and found ~= DurableObject[name] then
+	if found ~= nil and found ~= base[name] then
 		return nil, '"' .. name .. '" is not a function.'
 	end
 	return nil, 'The RPC receiver does not implement the method "' .. name .. '".' .. suggestion(class, name)
@@ -170,7 +194,14 @@ end
 -- The name a class was made with; nil for anything that is not a class of an app.
 local function class_name(value)
 	local fact = type(value) == "table" and value ~= DurableObject and facts[value]
-	return fact and fact.name or nil
+	return fact and fact.base == DurableObject and fact.name or nil
 end
 
-return { DurableObject = DurableObject, instance = instance, method = method, name = class_name }
+local function target_name(class)
+	return facts[class].name
+end
+
+return {
+	DurableObject = DurableObject, RpcTarget = RpcTarget, targets = targets, target_name = target_name,
+	instance = instance, method = method, name = class_name,
+}

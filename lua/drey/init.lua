@@ -6,6 +6,7 @@
 local native = ...
 
 local class = native.module "class"
+native.module "ref"
 local Request = native.module "request"
 local Response = native.module "response"
 local Headers = native.module "headers"
@@ -61,6 +62,7 @@ end
 
 local globals = {
 	DurableObject = class.DurableObject,
+	RpcTarget = class.RpcTarget,
 	Request = Request,
 	Response = Response,
 	Headers = Headers,

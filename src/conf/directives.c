@@ -134,6 +134,8 @@ const struct directive directives[] = {
 	LIMIT("rpc_message", VALUE_SIZE, KB, GB, limits.rpc_message, "32m", "32m",
 	  "Bytes of the arguments or the result of one call."),
 	LIMIT("async", VALUE_NUMBER, 1, 500000, limits.async, "10000", NULL, "Calls of async() in flight in one Lua VM."),
+	LIMIT("references", VALUE_NUMBER, 1, 10000000, limits.references, "100000", NULL,
+	  "Functions and RpcTargets that one Lua VM may have lent out."),
 	LIMIT("fetches", VALUE_NUMBER, 1, 100000, limits.fetches, "1000", NULL,
 	  "Requests of the app's fetch() that are out at the same time; more wait for their turn."),
 	LIMIT("timers", VALUE_NUMBER, 0, 10000000, limits.timers, "10000", NULL,

@@ -76,6 +76,7 @@ struct limits_conf {
 	uint64_t console;		/* bytes one event may write to the log */
 	uint64_t rpc_message;		/* bytes of encoded arguments or result */
 	uint64_t async;			/* calls of async() in flight in one VM */
+	uint64_t references;		/* functions and RpcTargets that one VM has lent out */
 	uint64_t fetches;		/* requests of one app that are out at the same time */
 	int64_t idle_hibernate_ms;	/* idle this long: the object sleeps */
 	int64_t idle_evict_ms;		/* no event for this long, and what it began is older than pending_io: the object sleeps all the same */

@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "lua/bind_ctx.h"
 #include "lua/bind_http.h"
+#include "lua/bind_ref.h"
 #include "lua/host.h"
 #include "lua/task.h"
 #include "lua/timeouts.h"
@@ -219,6 +220,7 @@ spawn_in_front(struct vm *vm, lua_State *L, struct task *by)
 
 	t->kept = http_keep(by);
 	timeouts_share(by, t);
+	scope_share(by, t);
 	lua_pushvalue(L, 2);
 	lua_xmove(L, t->co, 1);
 	worker_hold(vm->worker);	/* until end_background() */

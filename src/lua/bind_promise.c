@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "lua/bind_http.h"
+#include "lua/bind_ref.h"
 #include "lua/host.h"
 #include "lua/task.h"
 #include "lua/traceback.h"
@@ -47,6 +48,7 @@ async_start(lua_State *L, int fn, const char *what)
 		input_share(&t->object->input, &by->waiter, &t->waiter);
 		object_hold(t->object);
 	} else {
+		scope_share(by, t);
 		worker_hold(vm->worker);
 	}
 	task_start(t);

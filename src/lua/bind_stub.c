@@ -20,10 +20,9 @@
 #include "lua/bind_stub.h"
 #include "lua/call.h"
 #include "lua/host.h"
-#include "lua/value.h"
+#include "lua/parcel.h"
 #include "lua/watchdog.h"
 #include "object/worker.h"
-#include "store/codec.h"
 
 struct id_box {
 	const struct class *class;
@@ -250,36 +249,6 @@ make_event(struct task *t, enum event_kind kind, const struct id_box *to)
 	return ev;
 }
 
-/* Takes the values of a call's result off its bytes. */
-static int
-push_result(lua_State *to, struct str in)
-{
-	struct codec_item head;
-
-	lua_pushboolean(to, 1);
-	if (in.n == 0)
-		return 1;
-	must(codec_read(&in, &head) == OK && head.type == CODEC_ARRAY);
-	must(lua_checkstack(to, (int)head.count + 4));
-	for (uint32_t i = 0; i < head.count; i++)
-		must(value_push(to, &in) == OK);	/* written by outcome.c in this process */
-	return (int)head.count + 1;
-}
-
-static int
-called(struct task *t, lua_State *to)
-{
-	int n = 2;
-
-	must(t->answer);
-	if (t->answer->failed)
-		call_push_failure(t, to);
-	else
-		n = push_result(to, t->answer->result);
-	event_free(&t->answer);
-	return n;
-}
-
 static int
 fetched(struct task *t, lua_State *to)
 {
@@ -322,41 +291,6 @@ check_stub(lua_State *L, const char *usage)
 	return box;
 }
 
-static const char *const argument_names[] = {
-	"argument 1", "argument 2", "argument 3", "argument 4", "argument 5", "argument 6", "argument 7", "argument 8"
-};
-
-/* The arguments from stack index 3 on, into the VM's scratch buffer. */
-static int
-encode_args(lua_State *L, struct vm *vm)
-{
-	int n = lua_gettop(L) - 2;
-	uint64_t max = vm->app->conf->limits.rpc_message;
-
-	if (n > HOST_VALUES_MAX)
-		return err_set(ERR_LIMIT, "%d arguments: a call takes at most %d; pass them in a table", n, HOST_VALUES_MAX);
-	buf_clear(&vm->scratch);
-	codec_array(&vm->scratch, (uint32_t)n);
-	for (int i = 0; i < n; i++) {
-		int rc = value_encode(L, i + 3, &vm->scratch, i < 8 ? argument_names[i] : "an argument");
-
-		if (rc != OK)
-			return rc;
-	}
-	if (vm->scratch.n > max)
-		return host_over_message(vm->app->conf, vm->scratch.n);
-	return OK;
-}
-
-/* Nobody delivers it before the caller lets the input gate go, which it does after the answer. */
-static void
-refuse_deadlock(lua_State *L, const struct task *t, const struct id_box *to)
-{
-	if (t->object && input_inside(&t->object->input, &t->waiter) && id_equal(&t->object->id, &to->id))
-		host_error(L, "a call of an object to itself inside blockConcurrencyWhile() or storage:transaction() would wait for ever: "
-		    "no other event is let in before they end. Call the method directly, as in self:method(), or call the stub before or after");
-}
-
 /* The original had fetch alone before this day. */
 static void
 refuse_before_calls(lua_State *L)
@@ -372,24 +306,22 @@ refuse_before_calls(lua_State *L)
 static int
 l_call(lua_State *L)		/* (stub, method name, arguments ...) */
 {
-	struct vm *vm = vm_of(L);
 	struct str method;
 	struct id_box *to = check_stub(L, "stub:method(...)");
+	struct task *t = host_task(L);
 	struct event *ev;
-	struct task *t;
 
 	refuse_before_calls(L);
 	method.p = luaL_checklstring(L, 2, &method.n);
-	if (encode_args(L, vm) != OK)
+	if (parcel_pack(L, 3, lua_gettop(L) - 2, t, PARCEL_ARGUMENTS) != OK)
 		return host_raise(L);
 	t = task_waits(L, "a call to another object");
 	if (!t)
 		return task_hang(L);
-	refuse_deadlock(L, t, to);
+	call_refuse_deadlock(L, t, &to->id);
 	ev = make_event(t, EVENT_CALL, to);
 	ev->method = arena_str(&ev->arena, method);
-	ev->args = arena_str(&ev->arena, buf_slice(&vm->scratch));
-	return call_await(L, t, ev, called);
+	return call_send(L, t, ev);
 }
 
 /* "https://host:1/p?q#f" into scheme, authority and path, which borrow it. */
@@ -457,7 +389,7 @@ l_fetch(lua_State *L)		/* (stub, handle)  or  (stub, method, url, headers, body)
 	t = task_waits(L, "stub:fetch()");
 	if (!t)
 		return task_hang(L);
-	refuse_deadlock(L, t, to);
+	call_refuse_deadlock(L, t, &to->id);
 	watch_hold(t->vm->watch);	/* until the event is on its way */
 	ev = make_event(t, EVENT_FETCH, to);
 	ev->request = parts;

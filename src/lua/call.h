@@ -15,6 +15,10 @@
 struct event *call_new(struct task *, enum event_kind);
 /* Takes.  Through the object's output gate; parks unless the answer is there already. */
 int call_await(lua_State *, struct task *, struct event *, int (*resume)(struct task *, lua_State *));
+/* The same for a call whose arguments parcel_pack() packed: pushes what it returns. */
+int call_send(lua_State *, struct task *, struct event *);
+/* Raises if an object inside its own gate would wait for itself: nobody delivers that call before the caller lets the gate go. */
+void call_refuse_deadlock(lua_State *, const struct task *, const struct object_id *to);
 int call_push_failure(struct task *, lua_State *to);	/* false, and the error of t->answer; returns 2 */
 
 #endif

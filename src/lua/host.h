@@ -48,6 +48,7 @@ void bind_stub(lua_State *);		/* native.stub: ids, namespaces, calls */
 void bind_fetch(lua_State *);		/* native.fetch: requests to other servers */
 void bind_http(lua_State *);		/* native.http: inbound requests, responses */
 void bind_ctx(lua_State *);		/* native.ctx: blockConcurrencyWhile, waitUntil, abort */
+void bind_ref(lua_State *);		/* native.ref: functions and objects passed by reference */
 void bind_stream(lua_State *);		/* native.stream: bodies in pieces */
 void bind_promise(lua_State *);		/* native.promise: async and await */
 void bind_txn(lua_State *);		/* native.txn: storage:transaction; and native.storage.transactionSync */

@@ -43,16 +43,16 @@
 #include "base/log.h"
 #include "lua/bind_ctx.h"
 #include "lua/bind_promise.h"
+#include "lua/bind_ref.h"
 #include "lua/bind_stub.h"
 #include "lua/host.h"
 #include "lua/loader.h"
 #include "lua/overtime.h"
+#include "lua/parcel.h"
 #include "lua/task.h"
 #include "lua/timeouts.h"
-#include "lua/value.h"
 #include "lua/watchdog.h"
 #include "object/worker.h"
-#include "store/codec.h"
 
 struct host {
 	struct engine engine;
@@ -191,27 +191,6 @@ push_method(struct vm *vm, const struct vm_class *class, struct str name)
 	return OK;
 }
 
-/* The arguments, onto the coroutine: how many, or an error. */
-static int
-push_args(lua_State *co, struct str in)
-{
-	struct codec_item head;
-	int rc;
-
-	if (in.n == 0)
-		return 0;
-	rc = codec_read(&in, &head);
-	if (rc != OK)
-		return rc;
-	if (head.type != CODEC_ARRAY || head.count > HOST_VALUES_MAX)
-		return err_set(ERR_ARGUMENT, "the arguments of this call cannot be read");
-	must(lua_checkstack(co, HOST_VALUES_MAX + 8));
-	for (uint32_t i = 0; i < head.count; i++)
-		if ((rc = value_push(co, &in)) != OK)
-			return rc;
-	return (int)head.count;
-}
-
 static void
 refuse_call(struct object *o, struct event *ev)
 {
@@ -234,13 +213,54 @@ deliver_call(struct vm *vm, struct object *o, struct event *ev)
 	t = task_new(vm, TASK_CALL, ev, o);
 	lua_xmove(vm->L, t->co, 1);
 	lua_rawgeti(t->co, LUA_REGISTRYINDEX, in->table);
-	n = push_args(t->co, ev->args);
+	n = parcel_open(t->co, ev->args, &ev->lent, &t->stubs);
 	if (n < 0) {
 		task_release(t, true);
 		refuse_call(o, ev);
 		return;
 	}
 	task_run(t, n + 1);
+}
+
+/* What an instance lent.  It may have gone while the call waited: then there is a new one, which knows nothing of it. */
+static void
+deliver_callback(struct vm *vm, struct object *o, struct event *ev)
+{
+	struct task *t = task_new(vm, TASK_CALL, ev, o);
+	int before = ref_push_target(t, ev), n = 0;
+
+	if (before > 0)
+		n = parcel_open(t->co, ev->args, &ev->lent, &t->stubs);
+	if (before > 0 && n >= 0) {
+		task_run(t, before + n - 1);
+		return;
+	}
+	task_release(t, true);
+	if (before > 0)
+		event_fail(ev, "%s", err_text());
+	else
+		reference_refuse(ev);
+	object_answer(o, ev);
+}
+
+static void
+on_call_front(struct engine *e, struct event *ev)
+{
+	struct vm *vm = vm_for(e, ev->app);
+	struct task *t = task_new(vm, TASK_CALL, ev, NULL);
+	int before = ref_push_target(t, ev), n;
+
+	must(before > 0);
+	ref_join(t, ev);
+	n = parcel_open(t->co, ev->args, &ev->lent, &t->stubs);
+	if (n < 0) {
+		task_release(t, true);
+		event_fail(ev, "%s", err_text());
+		worker_answer(vm->worker, ev);
+		return;
+	}
+	worker_hold(vm->worker);	/* until answer_from_front(), or the VM is lost */
+	task_run(t, before + n - 1);
 }
 
 static void
@@ -262,6 +282,8 @@ on_deliver(struct engine *e, struct object *o, struct event *ev)
 		t->kept = kept;
 		lua_xmove(vm->L, t->co, 1);
 		task_run(t, 0);
+	} else if (ev->target) {
+		deliver_callback(vm, o, ev);
 	} else if (!timeouts_deliver(vm, o, ev)) {
 		deliver_call(vm, o, ev);
 	}
@@ -291,6 +313,7 @@ on_forget(struct engine *e, struct object *o, const struct failure *why)
 	if (in->life == vm->life)
 		luaL_unref(vm->L, LUA_REGISTRYINDEX, in->table);
 	timeouts_end(&in->timeouts);
+	scope_end(&in->scope);
 	free(in);
 	o->instance = NULL;
 	vm_stir(vm);
@@ -302,11 +325,11 @@ on_abandon(struct engine *e, struct event *ev)
 	struct task *t = ev->task;
 
 	(void)e;
-	if (t && !t->object && t->event == ev)
+	if (t && !t->object && t->event == ev && !ev->target)
 		task_interrupt(t);
 }
 
-static const struct engine_ops ops = { on_front, on_wake, on_deliver, on_forget, on_abandon, NULL };
+static const struct engine_ops ops = { on_front, on_wake, on_deliver, on_forget, on_abandon, on_call_front };
 
 /* ---- VMs that were loaded before there was a worker ---- */
 

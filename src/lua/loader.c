@@ -84,7 +84,7 @@ l_place(lua_State *L)
 
 static void (*const binds[])(lua_State *) = {
 	bind_room, bind_json, bind_console, bind_crypto, bind_time, bind_timers, bind_fetch, bind_http, bind_stub, bind_ctx,
-	bind_promise, bind_stream, bind_storage, bind_sql, bind_txn
+	bind_promise, bind_ref, bind_stream, bind_storage, bind_sql, bind_txn
 };
 
 /* Keeps a field of the table on top. */

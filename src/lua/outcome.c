@@ -2,7 +2,7 @@
  *
  *	front     a Response                --> worker_answer
  *	fetch     a Response                --> object_answer, through the output gate
- *	call      values, as one array      --> object_answer
+ *	call      values, as one array      --> object_answer; of what a front module lent: worker_answer
  *	wake      the instance              --> object_awake, or object_break
  *	async     nothing: lua/drey/promise.lua has its values
  *	background  nothing; in an object its event is answered all the same: it kept the object awake
@@ -19,10 +19,9 @@
 #include "lua/host.h"
 #include "lua/overtime.h"
 #include "lua/task.h"
+#include "lua/parcel.h"
 #include "lua/traceback.h"
-#include "lua/value.h"
 #include "object/worker.h"
-#include "store/codec.h"
 
 enum { RETURNED_MAX = 4 * HOST_VALUES_MAX };
 
@@ -130,6 +129,18 @@ answer_from_object(struct task *t, bool reusable)
 	object_answer(o, ev);
 }
 
+/* Of a callback: its worker was held while it ran. */
+static void
+answer_from_front(struct task *t, bool reusable)
+{
+	struct worker *w = t->vm->worker;
+	struct event *ev = t->event;
+
+	task_release(t, reusable);
+	worker_release(w);
+	worker_answer(w, ev);
+}
+
 static void
 end_fetch(struct task *t, int status)
 {
@@ -142,42 +153,42 @@ end_fetch(struct task *t, int status)
 
 /* All that the method returned, as one array. */
 static int
-encode_results(struct task *t)
+pack_results(struct task *t)
 {
-	struct buf *out = &t->vm->scratch;
-	uint64_t max = t->vm->app->conf->limits.rpc_message;
-	int n = lua_gettop(t->co);
+	int n = lua_gettop(t->co), rc;
 
 	if (n == 0)
 		return OK;
-	if (n > HOST_VALUES_MAX)
-		return err_set(ERR_LIMIT, "%d values returned: a call gives at most %d; return them in a table", n, HOST_VALUES_MAX);
-	buf_clear(out);
-	codec_array(out, (uint32_t)n);
-	for (int i = 1; i <= n; i++) {
-		int rc = value_encode(t->co, i, out, i == 1 ? "the result" : "a result");
+	rc = parcel_pack(t->co, 1, n, t, PARCEL_RESULTS);
+	if (rc == OK)
+		parcel_send(t->vm, t->event, PARCEL_RESULTS);
+	return rc;
+}
 
-		if (rc != OK)
-			return rc;
-	}
-	if (out->n > max)
-		return host_over_message(t->vm->app->conf, out->n);
-	t->event->result = arena_str(&t->event->arena, buf_slice(out));
-	return OK;
+static void
+refuse_results(struct task *t)
+{
+	struct str method = t->event->method;
+	char place[200];
+
+	if (t->event->target)
+		snprintf(place, sizeof(place), "%.*s, passed by reference", method.p ? (int)method.n : 10, method.p ? method.p : "a function");
+	else
+		snprintf(place, sizeof(place), "%s:%.*s", t->object->class->name, (int)method.n, method.p);
+	refuse_result(t, place);
 }
 
 static void
 end_call(struct task *t, int status)
 {
-	char place[200];
-
-	if (status != 0) {
+	if (status != 0)
 		fail_event(t, status);
-	} else if (encode_results(t) != OK) {
-		snprintf(place, sizeof(place), "%s:%.*s", t->object->class->name, (int)t->event->method.n, t->event->method.p);
-		refuse_result(t, place);
-	}
-	answer_from_object(t, status == 0);
+	else if (pack_results(t) != OK)
+		refuse_results(t);
+	if (t->object)
+		answer_from_object(t, status == 0);
+	else
+		answer_from_front(t, status == 0);
 }
 
 static void

@@ -223,7 +223,7 @@ fail_front(struct task *t, const struct failure *why)
 
 	if (t->kind == TASK_ASYNC)
 		async_let_go(t);
-	else if (!ev)			/* its waitUntil */
+	else if (!ev || ev->target)	/* its waitUntil; a callback */
 		worker_release(vm->worker);
 	task_release(t, false);
 	if (!ev)

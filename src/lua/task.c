@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "lua/bind_http.h"
+#include "lua/bind_ref.h"
 #include "lua/bind_stream.h"
 #include "lua/host.h"
 #include "lua/overtime.h"
@@ -86,6 +87,7 @@ make(struct vm *vm)
 	list_init(&t->waiter.link);
 	list_init(&t->link);
 	list_init(&t->synced.link);
+	list_init(&t->stubs);
 	timer_init(&t->sleep, on_sleep);
 	timer_init(&t->limit, on_limit);
 	return t;
@@ -165,6 +167,8 @@ task_release(struct task *t, bool reusable)
 	http_unkeep(&t->kept);
 	timeouts_ran(&t->ticking);
 	timeouts_leave(&t->timeouts);
+	ref_drop_stubs(&t->stubs);
+	scope_leave(&t->scope);
 	t->generation++;
 	list_del(&t->link);
 	if (o)
@@ -199,9 +203,32 @@ tasks_lose(struct vm *vm)
 	}
 }
 
+/* The server ends while something that a front module lent is being called.  Its caller may be on another thread, and no more there. */
+static void
+end_callback(struct vm *vm, struct task *t)
+{
+	static const struct failure why = { .message = STR("the server stops"), .retryable = true };
+	struct event *ev = t->event;
+
+	if (!ev || t->object || !ev->target)
+		return;
+	t->event = NULL;
+	if (ev->home == vm->worker && ev->caller) {
+		task_unwait(ev->caller);
+		event_free(&ev);
+	} else if (ev->home == vm->worker) {
+		event_free(&ev);
+	} else {
+		event_fail_with(ev, &why);
+		worker_answer(vm->worker, ev);
+	}
+}
+
 void
 tasks_fini(struct vm *vm)
 {
+	for (unsigned i = 0; i < vm->ntasks; i++)
+		end_callback(vm, vm->tasks[i]);
 	for (unsigned i = 0; i < vm->ntasks; i++) {
 		if (vm->tasks[i]->call)
 			vm->tasks[i]->call->caller = NULL;
@@ -212,6 +239,8 @@ tasks_fini(struct vm *vm)
 		stream_cut(vm->tasks[i]);
 		timeouts_ran(&vm->tasks[i]->ticking);
 		timeouts_leave(&vm->tasks[i]->timeouts);
+		ref_drop_stubs(&vm->tasks[i]->stubs);
+		scope_leave(&vm->tasks[i]->scope);
 		if (vm->worker) {
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->sleep);
 			timer_clear(&vm->worker->timers, &vm->tasks[i]->limit);

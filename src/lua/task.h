@@ -53,6 +53,8 @@ struct task {
 	size_t logged;			/* bytes it wrote to the log */
 	double waits;			/* how often it began to await a promise */
 	struct timeouts *timeouts;	/* a front module's: shared with what its event began */
+	struct scope *scope;		/* likewise; NULL: it lent and kept nothing by reference */
+	struct list stubs;		/* of what came by reference with the arguments of its call */
 	struct timeout *ticking;	/* runs this interval's callback */
 };
 
@@ -63,6 +65,7 @@ struct instance {
 	double serial;			/* what its ctx carries */
 	struct list tasks;
 	struct timeouts *timeouts;	/* NULL: none was ever set */
+	struct scope *scope;		/* NULL: it lent and kept nothing by reference */
 };
 
 struct task *task_new(struct vm *, enum task_kind, struct event *, struct object *);	/* borrows both until host_done() or task_drop() */

@@ -18,6 +18,8 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "lua/bind_ref.h"
+#include "object/reference.h"
 #include "store/codec.h"
 
 enum { TYPE_CDATA = 10 };		/* LuaJIT's own; lua.h does not name it */
@@ -28,6 +30,11 @@ struct step {				/* one table we are inside of */
 	int key;			/* stack index of the key being written; 0: its array index is i */
 	uint32_t i;
 	int depth;
+};
+
+struct walk {				/* one value on its way out */
+	const char *what;
+	struct task *by;		/* whose call it is part of; NULL: of none */
 };
 
 static char ffi_key, array_key, date_key, is_int64_key, is_uint64_key, int64_key, uint64_key;
@@ -125,19 +132,19 @@ add_path(lua_State *L, struct buf *text, const struct step *at)
 }
 
 static int
-refuse(lua_State *L, const char *what, const struct step *at, const char *why)
+refuse(lua_State *L, const struct walk *w, const struct step *at, const char *why)
 {
 	struct buf path = { 0 };
 
 	if (at)
 		buf_byte(&path, ' ');
 	add_path(L, &path, at);
-	err_set(ERR_ARGUMENT, "%s%s %s", what, path.p ? path.p : "", why);
+	err_set(ERR_ARGUMENT, "%s%s %s", w->what, path.p ? path.p : "", why);
 	buf_fini(&path);
 	return ERR_ARGUMENT;
 }
 
-static int encode(lua_State *, int idx, struct buf *, const char *what, const struct step *up);
+static int encode(lua_State *, int idx, struct buf *, const struct walk *w, const struct step *up);
 
 /* Are the keys exactly 1..n?  Then n; else -1 and *pairs says how many there are. */
 static int64_t
@@ -175,14 +182,14 @@ has_metatable(lua_State *L, int idx, char *key)
 }
 
 static int
-encode_array(lua_State *L, int idx, uint32_t n, struct buf *out, const char *what, struct step *at)
+encode_array(lua_State *L, int idx, uint32_t n, struct buf *out, const struct walk *w, struct step *at)
 {
 	codec_array(out, n);
 	for (at->i = 1; at->i <= n; at->i++) {
 		int rc;
 
 		lua_rawgeti(L, idx, (int)at->i);
-		rc = encode(L, lua_gettop(L), out, what, at);
+		rc = encode(L, lua_gettop(L), out, w, at);
 		lua_pop(L, 1);
 		if (rc != OK)
 			return rc;
@@ -191,7 +198,7 @@ encode_array(lua_State *L, int idx, uint32_t n, struct buf *out, const char *wha
 }
 
 static int
-encode_map(lua_State *L, int idx, uint32_t n, struct buf *out, const char *what, struct step *at)
+encode_map(lua_State *L, int idx, uint32_t n, struct buf *out, const struct walk *w, struct step *at)
 {
 	codec_map(out, n);
 	lua_pushnil(L);
@@ -201,11 +208,11 @@ encode_map(lua_State *L, int idx, uint32_t n, struct buf *out, const char *what,
 		at->key = key;
 		if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
 			lua_settop(L, key - 1);
-			return refuse(L, what, at->up, "has a key that is neither string, number nor boolean: cannot cross an object boundary");
+			return refuse(L, w, at->up, "has a key that is neither string, number nor boolean: cannot cross an object boundary");
 		}
-		rc = encode(L, key, out, what, at);
+		rc = encode(L, key, out, w, at);
 		if (rc == OK)
-			rc = encode(L, key + 1, out, what, at);
+			rc = encode(L, key + 1, out, w, at);
 		if (rc != OK) {
 			lua_settop(L, key - 1);
 			return rc;
@@ -225,8 +232,26 @@ encode_date(lua_State *L, int idx, struct buf *out)
 	return OK;
 }
 
+/* What goes by reference.  by NULL: this is no call, and it goes nowhere. */
 static int
-encode_table(lua_State *L, int idx, struct buf *out, const char *what, const struct step *up)
+encode_reference(lua_State *L, int idx, struct buf *out, const struct walk *w, const struct step *up)
+{
+	int place;
+
+	if (!w->by && lua_type(L, idx) != LUA_TFUNCTION)
+		return refuse(L, w, up, "is passed by reference, in calls only: it cannot be copied or stored");
+	if (!w->by)
+		return refuse(L, w, up, "is a function: cannot cross an object boundary");
+	place = ref_lend(L, idx, w->by);
+	if (place == ERR_ARGUMENT)
+		return refuse(L, w, up, ref_disposed);
+	if (place >= 0)
+		codec_reference(out, (uint32_t)place);
+	return place < 0 ? place : OK;
+}
+
+static int
+encode_table(lua_State *L, int idx, struct buf *out, const struct walk *w, const struct step *up)
 {
 	struct step at = { .up = up, .table = lua_topointer(L, idx), .depth = up ? up->depth + 1 : 1 };
 	uint32_t pairs;
@@ -234,15 +259,17 @@ encode_table(lua_State *L, int idx, struct buf *out, const char *what, const str
 
 	if (has_metatable(L, idx, &date_key))
 		return encode_date(L, idx, out);
+	if (ref_is_target(L, idx))
+		return encode_reference(L, idx, out, w, up);
 	for (const struct step *s = up; s; s = s->up)
 		if (s->table == at.table)
-			return refuse(L, what, up, "is a table that contains itself: cannot cross an object boundary");
+			return refuse(L, w, up, "is a table that contains itself: cannot cross an object boundary");
 	if (at.depth > CODEC_DEPTH_MAX || !lua_checkstack(L, 8))
-		return refuse(L, what, NULL, "is nested deeper than 100 tables: cannot cross an object boundary");
+		return refuse(L, w, NULL, "is nested deeper than 100 tables: cannot cross an object boundary");
 	n = array_length(L, idx, &pairs);
 	if (n == 0 && !has_metatable(L, idx, &array_key))
 		n = -1;
-	return n >= 0 ? encode_array(L, idx, (uint32_t)n, out, what, &at) : encode_map(L, idx, pairs, out, what, &at);
+	return n >= 0 ? encode_array(L, idx, (uint32_t)n, out, w, &at) : encode_map(L, idx, pairs, out, w, &at);
 }
 
 static bool
@@ -276,13 +303,13 @@ value_wide(lua_State *L, int idx, uint64_t *bits)
 }
 
 static int
-encode_cdata(lua_State *L, int idx, struct buf *out, const char *what, const struct step *up)
+encode_cdata(lua_State *L, int idx, struct buf *out, const struct walk *w, const struct step *up)
 {
 	uint64_t v;
 	enum value_wide kind = value_wide(L, idx, &v);
 
 	if (kind == VALUE_NOT_WIDE)
-		return refuse(L, what, up, "is a cdata: cannot cross an object boundary");
+		return refuse(L, w, up, "is a cdata: cannot cross an object boundary");
 	if (kind == VALUE_INT64)
 		codec_int64(out, (int64_t)v);
 	else
@@ -292,7 +319,7 @@ encode_cdata(lua_State *L, int idx, struct buf *out, const char *what, const str
 
 /* idx is absolute. */
 static int
-encode(lua_State *L, int idx, struct buf *out, const char *what, const struct step *up)
+encode(lua_State *L, int idx, struct buf *out, const struct walk *w, const struct step *up)
 {
 	char why[80];
 	struct str s;
@@ -313,9 +340,15 @@ encode(lua_State *L, int idx, struct buf *out, const char *what, const struct st
 		codec_string(out, s);
 		return OK;
 	case LUA_TTABLE:
-		return encode_table(L, idx, out, what, up);
+		return encode_table(L, idx, out, w, up);
 	case TYPE_CDATA:
-		return encode_cdata(L, idx, out, what, up);
+		return encode_cdata(L, idx, out, w, up);
+	case LUA_TFUNCTION:
+		return encode_reference(L, idx, out, w, up);
+	case LUA_TUSERDATA:
+		if (ref_is_stub(L, idx))
+			return encode_reference(L, idx, out, w, up);
+		break;
 	case LUA_TLIGHTUSERDATA:
 		if (!lua_touserdata(L, idx)) {		/* cjson.null */
 			codec_null(out);
@@ -323,22 +356,35 @@ encode(lua_State *L, int idx, struct buf *out, const char *what, const struct st
 		}
 	}
 	snprintf(why, sizeof(why), "is a %s: cannot cross an object boundary", luaL_typename(L, idx));
-	return refuse(L, what, up, why);
+	return refuse(L, w, up, why);
+}
+
+int
+value_encode_call(lua_State *L, int idx, struct buf *out, const char *what, struct task *by)
+{
+	struct walk w = { what, by };
+
+	if (idx < 0 && idx > LUA_REGISTRYINDEX)
+		idx = lua_gettop(L) + idx + 1;
+	if (!lua_checkstack(L, 8))
+		return err_set(ERR_ARGUMENT, "%s: the Lua stack is full", what);
+	return encode(L, idx, out, &w, NULL);
 }
 
 int
 value_encode(lua_State *L, int idx, struct buf *out, const char *what)
 {
-	if (idx < 0 && idx > LUA_REGISTRYINDEX)
-		idx = lua_gettop(L) + idx + 1;
-	if (!lua_checkstack(L, 8))
-		return err_set(ERR_ARGUMENT, "%s: the Lua stack is full", what);
-	return encode(L, idx, out, what, NULL);
+	return value_encode_call(L, idx, out, what, NULL);
 }
 
 /* ---- reading ---- */
 
-static int decode(lua_State *, struct str *in, int depth);
+struct source {				/* of a call; else both are NULL */
+	const struct references *lent;
+	struct list *owner;
+};
+
+static int decode(lua_State *, struct str *in, const struct source *, int depth);
 
 static void
 push_int64(lua_State *L, char *maker, int64_t v)
@@ -373,7 +419,7 @@ push_date(lua_State *L, double ms)
 }
 
 static int
-decode_array(lua_State *L, struct str *in, uint32_t n, int depth)
+decode_array(lua_State *L, struct str *in, const struct source *from, uint32_t n, int depth)
 {
 	lua_createtable(L, n > INT32_MAX ? 0 : (int)n, 0);
 	if (n == 0) {
@@ -381,7 +427,7 @@ decode_array(lua_State *L, struct str *in, uint32_t n, int depth)
 		lua_setmetatable(L, -2);
 	}
 	for (uint32_t i = 1; i <= n; i++) {
-		int rc = decode(L, in, depth);
+		int rc = decode(L, in, from, depth);
 
 		if (rc != OK)
 			return rc;
@@ -391,12 +437,12 @@ decode_array(lua_State *L, struct str *in, uint32_t n, int depth)
 }
 
 static int
-decode_map(lua_State *L, struct str *in, uint32_t n, int depth)
+decode_map(lua_State *L, struct str *in, const struct source *from, uint32_t n, int depth)
 {
 	/* A claim of many pairs is backed by bytes, but a slot costs more than its bytes: let the table grow by itself. */
 	lua_createtable(L, 0, n > 1024 ? 1024 : (int)n);
 	for (uint32_t i = 0; i < n; i++) {
-		int rc = decode(L, in, depth), type;
+		int rc = decode(L, in, from, depth), type;
 
 		if (rc != OK)
 			return rc;
@@ -404,7 +450,7 @@ decode_map(lua_State *L, struct str *in, uint32_t n, int depth)
 		if ((type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN) ||
 		    (type == LUA_TNUMBER && isnan(lua_tonumber(L, -1))))
 			return err_set(ERR_CORRUPT, "a table key of a type that cannot be one");
-		rc = decode(L, in, depth);
+		rc = decode(L, in, from, depth);
 		if (rc != OK)
 			return rc;
 		lua_rawset(L, -3);
@@ -413,7 +459,7 @@ decode_map(lua_State *L, struct str *in, uint32_t n, int depth)
 }
 
 static int
-decode(lua_State *L, struct str *in, int depth)
+decode(lua_State *L, struct str *in, const struct source *from, int depth)
 {
 	struct codec_item item;
 	int rc = codec_read(in, &item);
@@ -449,24 +495,37 @@ decode(lua_State *L, struct str *in, int depth)
 	case CODEC_UINT64:
 		value_push_uint64(L, (uint64_t)item.i);
 		return OK;
+	case CODEC_REFERENCE:
+		if (!from->lent || (uint64_t)item.i >= from->lent->n)
+			return err_set(ERR_CORRUPT, "a reference where none can be");
+		ref_push(L, from->lent->of[item.i], from->owner);
+		return OK;
 	case CODEC_ARRAY:
 	case CODEC_MAP:
 		break;
 	}
 	if (depth >= CODEC_DEPTH_MAX || !lua_checkstack(L, 8))
 		return err_set(ERR_CORRUPT, "tables nested deeper than %d", CODEC_DEPTH_MAX);
-	return item.type == CODEC_ARRAY ? decode_array(L, in, item.count, depth + 1) : decode_map(L, in, item.count, depth + 1);
+	return item.type == CODEC_ARRAY ? decode_array(L, in, from, item.count, depth + 1) :
+		decode_map(L, in, from, item.count, depth + 1);
+}
+
+int
+value_push_call(lua_State *L, struct str *in, const struct references *lent, struct list *owner)
+{
+	struct source from = { lent, owner };
+	int top = lua_gettop(L), rc;
+
+	if (!lua_checkstack(L, 8))
+		return err_set(ERR_CORRUPT, "the Lua stack is full");
+	rc = decode(L, in, &from, 0);
+	if (rc != OK)
+		lua_settop(L, top);
+	return rc;
 }
 
 int
 value_push(lua_State *L, struct str *in)
 {
-	int top = lua_gettop(L), rc;
-
-	if (!lua_checkstack(L, 8))
-		return err_set(ERR_CORRUPT, "the Lua stack is full");
-	rc = decode(L, in, 0);
-	if (rc != OK)
-		lua_settop(L, top);
-	return rc;
+	return value_push_call(L, in, NULL, NULL);
 }

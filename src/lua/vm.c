@@ -173,6 +173,7 @@ vm_free(struct vm **vmp)
 	lua_close(vm->L);
 	slabs_fini(&vm->slabs);
 	buf_fini(&vm->scratch);
+	references_fini(&vm->lent);
 	buf_fini(&vm->over);
 	free(vm->unloaded);
 	free(vm->classes);
@@ -189,6 +190,7 @@ vm_lose(struct vm *vm)
 	vm->strict = vm->jit_off = false;
 	sql_lose_cursors(vm);
 	stream_lose_readers(vm);
+	references_clear(&vm->lent);
 	tasks_lose(vm);
 	slabs_fini(&vm->slabs);
 	open_state(vm);

@@ -34,6 +34,7 @@ enum vm_ref {
 	REF_RESPONSE,		/* metatable of responses */
 	REF_ERROR,		/* metatable of error tables that came from elsewhere */
 	REF_ID,			/* metatable of ids */
+	REF_RUN_TARGET,		/* of lua/drey/ref.lua: calls a method of an RpcTarget */
 	REF_RUN_FRONT,		/* functions of lua/drey/park.lua that start a task */
 	REF_RUN_FETCH,
 	REF_RUN_WAKE,
@@ -82,6 +83,8 @@ struct vm {
 	uint64_t async;			/* tasks of async() that have not ended */
 	struct list front;		/* running tasks that belong to no object */
 	struct buf scratch;		/* values on their way out */
+	struct references lent;		/* what they refer to */
+	uint64_t exports;		/* functions and RpcTargets that are lent out */
 };
 
 struct vm *vm_new(struct host *, struct worker *, const struct app *);	/* a bare state with libraries; see sandbox, loader */

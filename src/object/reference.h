@@ -21,6 +21,7 @@
 #include "object/id.h"
 #include "object/queue.h"
 
+struct app;
 struct class;
 struct event;
 struct runtime;
@@ -30,6 +31,7 @@ struct reference {
 	atomic_uint holders;
 	struct runtime *runtime;
 	unsigned home;			/* index of the worker where it lives */
+	const struct app *app;		/* whose VM has it; the engine's to set, as class and id */
 	const struct class *class;	/* of the object that lends it; NULL: a front module */
 	struct object_id id;
 	struct poke poke;

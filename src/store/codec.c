@@ -21,7 +21,7 @@ enum {
 	BIN8 = 0xc4, EXT8 = 0xc7, FLOAT32 = 0xca, FLOAT64 = 0xcb,
 	UINT8 = 0xcc, UINT16 = 0xcd, UINT32 = 0xce, UINT64 = 0xcf,
 	INT8 = 0xd0, INT16 = 0xd1, INT32 = 0xd2, INT64 = 0xd3,
-	FIXEXT1 = 0xd4, FIXEXT8 = 0xd7, FIXEXT16 = 0xd8,
+	FIXEXT1 = 0xd4, FIXEXT4 = 0xd6, FIXEXT8 = 0xd7, FIXEXT16 = 0xd8,
 	STR8 = 0xd9, STR16 = 0xda, STR32 = 0xdb,
 	ARRAY16 = 0xdc, ARRAY32 = 0xdd, MAP16 = 0xde, MAP32 = 0xdf,
 	NEGATIVE_FIXINT = 0xe0
@@ -135,6 +135,13 @@ void
 codec_uint64(struct buf *b, uint64_t v)
 {
 	put_ext64(b, CODEC_EXT_UINT64, v);
+}
+
+void
+codec_reference(struct buf *b, uint32_t place)
+{
+	buf_byte(b, FIXEXT4);
+	put(b, CODEC_EXT_REFERENCE, place, 4);
 }
 
 void
@@ -306,6 +313,11 @@ read_ext(struct str *in, struct codec_item *item, uint64_t n, unsigned char firs
 	if ((type == CODEC_EXT_INT64 || type == CODEC_EXT_UINT64) && n == 8) {
 		item->type = type == CODEC_EXT_INT64 ? CODEC_INT64 : CODEC_UINT64;
 		item->i = (int64_t)take(in, 8);
+		return OK;
+	}
+	if (type == CODEC_EXT_REFERENCE && n == 4) {
+		item->type = CODEC_REFERENCE;
+		item->i = (int64_t)take(in, 4);
 		return OK;
 	}
 	return corrupt("an extension of an unknown type or a wrong size", first);

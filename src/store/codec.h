@@ -14,6 +14,7 @@
  *	an empty table marked as an array                   array of 0;  any other empty table: map of 0
  *	other tables                                        map, any scalar key
  *	Date                                                ext -1, MessagePack's timestamp 96
+ *	a reference (in a call, never stored)               ext 4, its place in the list beside the bytes, 4 bytes big endian
  *
  * Reading is total: any bytes give items or ERR_CORRUPT, never a crash, a
  * read past the end or a size that is not backed by bytes (a map may not
@@ -28,16 +29,16 @@
 #include "base/str.h"
 
 enum { CODEC_VERSION = 0x01, CODEC_DEPTH_MAX = 100 };
-enum { CODEC_EXT_DATE = -1, CODEC_EXT_UNDEFINED = 1, CODEC_EXT_INT64 = 2, CODEC_EXT_UINT64 = 3 };
+enum { CODEC_EXT_DATE = -1, CODEC_EXT_UNDEFINED = 1, CODEC_EXT_INT64 = 2, CODEC_EXT_UINT64 = 3, CODEC_EXT_REFERENCE = 4 };
 
 enum codec_type {
 	CODEC_NULL, CODEC_UNDEFINED, CODEC_FALSE, CODEC_TRUE, CODEC_INT, CODEC_DOUBLE,
-	CODEC_STRING, CODEC_ARRAY, CODEC_MAP, CODEC_DATE, CODEC_INT64, CODEC_UINT64
+	CODEC_STRING, CODEC_ARRAY, CODEC_MAP, CODEC_DATE, CODEC_INT64, CODEC_UINT64, CODEC_REFERENCE
 };
 
 struct codec_item {
 	enum codec_type type;
-	int64_t i;		/* INT, INT64 and UINT64 (as bits) */
+	int64_t i;		/* INT, INT64 and UINT64 (as bits); REFERENCE: its place */
 	double d;		/* DOUBLE; DATE: milliseconds since 1970 */
 	struct str s;		/* STRING: borrows the slice read */
 	uint32_t count;		/* ARRAY: items that follow; MAP: pairs that follow */
@@ -54,6 +55,7 @@ void codec_string(struct buf *, struct str);
 void codec_array(struct buf *, uint32_t n);
 void codec_map(struct buf *, uint32_t n);
 void codec_date(struct buf *, double ms);
+void codec_reference(struct buf *, uint32_t place);
 
 int codec_check(struct str *in);		/* takes the version byte off; ERR_CORRUPT */
 int codec_read(struct str *in, struct codec_item *);	/* takes one item off the front; ERR_CORRUPT */

@@ -35,6 +35,8 @@ write_back(struct buf *out, const struct codec_item *item)
 		return codec_map(out, item->count);
 	case CODEC_DATE:
 		return codec_date(out, item->d);
+	case CODEC_REFERENCE:
+		return codec_reference(out, (uint32_t)item->i);
 	case CODEC_INT64:
 		return codec_int64(out, item->i);
 	case CODEC_UINT64:

@@ -17,7 +17,7 @@ function E:constructor(ctx, env)
 end
 function E:app() error { message = "the app said no", code = 7 } end
 function E:text() error "plain text" end
-function E:no_response() return print end
+function E:no_response() return coroutine.create(print) end
 function E:abort() self.ctx.storage:put("lost", 1); self.ctx:abort "out of order" end
 function E:block() self.ctx:blockConcurrencyWhile(function() error "not while I wait" end) end
 function E:hang() self.ctx:blockConcurrencyWhile(function() sleep(60000) end) end

@@ -110,7 +110,7 @@ scene_init(struct scene *s, const char *main_lua, const char *classes)
 		.name = "app", .root = arena_printf(&s->settings.arena, "%s/app", s->dir), .main = "main.lua",
 		.main_at = { "site.conf", 7, 3 },
 		.limits = { .kv_key = 2048, .kv_value = 2 << 20, .kv_batch = 128, .storage = 1 << 30, .memory = 64 << 20,
-		    .cpu_ms = 30000, .console = 1 << 20, .rpc_message = 32 << 20, .idle_hibernate_ms = 60000, .idle_evict_ms = 60000, .pending_io_ms = 60000, .block_timeout_ms = 30000 },
+		    .cpu_ms = 30000, .console = 1 << 20, .rpc_message = 32 << 20, .references = 1000, .idle_hibernate_ms = 60000, .idle_evict_ms = 60000, .pending_io_ms = 60000, .block_timeout_ms = 30000 },
 		.overload = { .queue = 1000, .bytes = 32 << 20, .age_ms = 10000 }
 	};
 	var = arena_zalloc(&s->settings.arena, sizeof(*var));

@@ -201,13 +201,12 @@ END_TEST
 
 START_TEST(arguments_that_cannot_cross_are_refused_where_they_stand)
 {
-	answers(COUNTER "function Counter:take() end\nfunction Counter:give() return { f = print } end\n"
-	    "function Counter:give() return { f = tostring } end\n"
-	    WITH("local c = env.COUNTER:getByName 'a'\nlocal ok, e = pcall(function()\nc:take({ user = { cb = tostring } }) end)\n"
+	answers(COUNTER "function Counter:take() end\nfunction Counter:give() return { f = coroutine.create(print) } end\n"
+	    WITH("local c = env.COUNTER:getByName 'a'\nlocal ok, e = pcall(function()\nc:take({ user = { cb = coroutine.create(print) } }) end)\n"
 	    "local ok2, e2 = pcall(c.give, c)\n"
 	    "return Response.new(e .. '\\n' .. e2.message)"), "Counter", 200,
-	    "main.lua:8: argument 1 .user.cb is a function: cannot cross an object boundary\n"
-	    "the result .f is a function: cannot cross an object boundary (Counter:give)");
+	    "main.lua:7: argument 1 .user.cb is a thread: cannot cross an object boundary\n"
+	    "the result .f is a thread: cannot cross an object boundary (Counter:give)");
 }
 END_TEST
 

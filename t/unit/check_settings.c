@@ -157,7 +157,7 @@ static const char full[] =
 	"    migrations { v1 { new_sqlite_classes Room Other; } \"app\" { new_sqlite_classes Limiter; } }\n"
 	"    vars { GREETING \"hi; \\\"you\\\" \\\\ {}\"; EMPTY ''; \"include\" x; root y; NEWLINE \"a\\nb\"; }\n"
 	"    limits { kv_key 1k; kv_value 1023; kv_batch 7; storage 3g; memory 64m; rpc_message 1m; cpu 50ms; console 2k;\n"
-	"             fetches 3; timers 13; pending_io 20m; idle_hibernate 0; idle_evict 3m; block_timeout 1m30s; }\n"
+	"             references 14; fetches 3; timers 13; pending_io 20m; idle_hibernate 0; idle_evict 3m; block_timeout 1m30s; }\n"
 	"    overload { queue 12; bytes 5k; age 0; rate 9; }\n"
 	"    sql_limits { length 5m; statement 2k; columns 11; params 12; expr_depth 13; compound_select 14;\n"
 	"                 function_arg 15; like_pattern 16; trigger_depth 17; vdbe_op 18000; }\n"
@@ -232,6 +232,7 @@ START_TEST(every_directive_lands_in_its_field)
 	ck_assert_uint_eq(a->overload.bytes, 5 << 10);
 	ck_assert_int_eq(a->overload.age_ms, 0);
 	ck_assert_uint_eq(a->overload.rate, 9);
+	ck_assert_uint_eq(a->limits.references, 14);
 	ck_assert_uint_eq(a->limits.fetches, 3);
 	ck_assert_uint_eq(a->limits.timers, 13);
 	ck_assert_int_eq(a->limits.pending_io_ms, 20 * 60 * 1000);
