@@ -382,8 +382,9 @@ watch_fini(struct watch *w)
 	pthread_t gone;
 	bool last;
 
-	if (!list_linked(&w->link))
+	if (!w->attached || !w->limit_us)	/* not on the list; whether w->link is linked, only the lock may tell */
 		return;
+	w->attached = false;
 	pthread_mutex_lock(&dog.lock);
 	list_del(&w->link);
 	last = list_empty(&dog.watches);
