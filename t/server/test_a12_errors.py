@@ -78,6 +78,7 @@ BEYOND = {
     "rpc_message": ("1k", "env.S:getByName('b'):take(('x'):rep(2000))"),
     "async": ("2", "for i = 1, 3 do async(function() sleep(50) end) end"),
     "timers": ("2", "for i = 1, 3 do setTimeout(function() end, 1) end"),
+    "references": ("2", "env.S:getByName('z'):take(print, print, print)"),
     "block_timeout": ("50ms", "ctx:blockConcurrencyWhile(function() sleep(5000) end)"),
     "fetches": None,
     "pending_io": None,
