@@ -27,6 +27,20 @@ function check.body(body, what, level)
 	error("the body of a " .. what .. " is a string, not a " .. type(body) .. hint, level + 1)
 end
 
+-- What a method is called on: storage.get("k") passes "k" as self.
+function check.colon(self, owner, name)
+	if type(self) ~= "table" then
+		error(("%s.%s(...) needs a colon: write  %s:%s(...)"):format(owner, name, owner, name), 3)
+	end
+end
+
+-- What a function of a class is called with: Response:new("x") passes Response.
+function check.dot(value, class, name, fn)
+	if value == class then
+		error(("%s:%s(...) needs a dot: write  %s.%s(...)"):format(name, fn, name, fn), 3)
+	end
+end
+
 -- The table of options that may follow; nil is fine.
 function check.init(init, example, level)
 	if init ~= nil and type(init) ~= "table" then

@@ -36,6 +36,9 @@ end
 -- For other modules: parse with the level to blame.
 function JSON.decode(text, level)
 	if type(text) ~= "string" then
+		if text == JSON then
+			error("JSON:parse(...) needs a dot: write  JSON.parse(...)", level + 1)
+		end
 		error("JSON.parse takes a string, not a " .. type(text), level + 1)
 	end
 	local value, err = parse(text)
@@ -47,6 +50,9 @@ end
 
 -- JSON.stringify(value), or JSON.stringify(value, nil, 2) for people: indented, keys sorted.
 function JSON.stringify(value, replacer, indent)
+	if value == JSON then
+		error("JSON:stringify(...) needs a dot: write  JSON.stringify(...)", 2)
+	end
 	if replacer ~= nil then
 		error("JSON.stringify has no replacer: change the value first, or give it a toJSON method", 2)
 	end

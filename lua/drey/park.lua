@@ -9,6 +9,7 @@
 
 local native = ...
 
+local check = native.module "check"
 local PARK = native.PARK
 local error, type, xpcall = error, type, xpcall
 local raw_resume, raw_yield, create = coroutine.resume, coroutine.yield, coroutine.create
@@ -61,6 +62,7 @@ local sync = native.storage.sync
 
 -- storage:sync(): returns when all that was written before is on disk.
 function native.storage.sync(storage)
+	check.colon(storage, "storage", "sync")
 	return settle(sync(storage))
 end
 
@@ -76,6 +78,7 @@ end
 
 -- ctx:blockConcurrencyWhile(fn): nobody else runs in this object until fn has returned.
 function native.ctx.blockConcurrencyWhile(ctx, fn)
+	check.colon(ctx, "ctx", "blockConcurrencyWhile")
 	if type(fn) ~= "function" then
 		error("ctx:blockConcurrencyWhile(fn) takes a function, not a " .. type(fn), 2)
 	end

@@ -9,6 +9,7 @@
 
 local native = ...
 
+local check = native.module "check"
 local settle = native.module "park".settle
 local raw = native.promise
 local error, getmetatable, ipairs, pairs, pcall, select, setmetatable, type, unpack =
@@ -187,6 +188,7 @@ local wait_until = native.ctx.waitUntil
 
 -- A promise goes on by itself; what it must not lose is the request.
 function native.ctx.waitUntil(ctx, work)
+	check.colon(ctx, "ctx", "waitUntil")
 	if not is(work) then
 		return wait_until(ctx, work)
 	end

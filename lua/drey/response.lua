@@ -97,6 +97,7 @@ end
 -- Response.new(body, { status = 404, headers = { ["x-a"] = "b" } }); body is a string, a stream or nil.
 function Response.new(body, init)
 	if type(body) ~= "string" and body ~= nil and not stream.is(body) then
+		check.dot(body, Response, "Response", "new")
 		body = check.body(body, "Response", 2)
 	end
 	if init == nil then
@@ -107,6 +108,7 @@ end
 
 -- Response.json(value, init): any value that JSON can say.
 function Response.json(value, init)
+	check.dot(value, Response, "Response", "json")
 	local body = JSON.encode(value, 2)
 	if init == nil then
 		return setmetatable({ status = 200, _headers = JSON_LIST, _body = body }, Response)

@@ -5,6 +5,7 @@
 
 local native = ...
 
+local check = native.module "check"
 local sql = native.sql
 local setmetatable = setmetatable
 
@@ -46,6 +47,7 @@ local RUN_AGAIN = "SQL cursor was closed because the same statement was executed
 
 -- sql:prepare(query) -> statement(...) -> cursor. Of one statement one cursor is open at a time.
 function methods:prepare(query)
+	check.colon(self, "sql", "prepare")
 	if type(query) ~= "string" then
 		error("sql:prepare(query) takes the SQL text", 2)
 	end

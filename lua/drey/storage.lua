@@ -7,6 +7,7 @@
 local native = ...
 
 local Map = native.module "map"
+local check = native.module "check"
 local sql = native.module "sql"
 local store = native.storage
 local rawset, setmetatable = rawset, setmetatable
@@ -35,6 +36,7 @@ local PAGE_LEAST, PAGE_MOST = 4, 128
 -- Pages grow while nobody writes. When somebody did, what is left of the page
 -- is out of date: it is dropped, and a small one read from where we are.
 function kv_methods:list(options)
+	check.colon(self, "kv", "list")
 	if options ~= nil and type(options) ~= "table" then
 		return store.page(self, options)	-- which raises
 	end

@@ -6,6 +6,7 @@
 
 local native = ...
 
+local colon = native.module "check".colon
 local settle = native.module "park".settle
 local raw = native.stub
 local call, send = raw.call, raw.fetch
@@ -38,6 +39,7 @@ local methods = setmetatable({}, {
 })
 
 function methods.fetch(self, input, init)
+	colon(self, "stub", "fetch")
 	local method, url, headers, body = outbound(input, init)
 	return response(settle(send(self, method, url, headers, body)))
 end

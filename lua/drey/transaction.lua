@@ -6,6 +6,7 @@
 
 local native = ...
 
+local check = native.module "check"
 local settle = native.module "park".settle
 local store, txns = native.storage, native.txn
 local error, setmetatable, type, xpcall = error, setmetatable, type, xpcall
@@ -63,6 +64,7 @@ end
 
 -- storage:transaction(fn): calls fn(txn) and returns what it returns; an error in it undoes its writes and goes on.
 function store.transaction(storage, fn)
+	check.colon(storage, "storage", "transaction")
 	if type(fn) ~= "function" then
 		error("storage:transaction(fn): fn is the function that reads and writes, called with txn; not a " .. type(fn), 2)
 	end

@@ -286,8 +286,8 @@ static const struct cause {
 } causes[] = {
 	/* words that JavaScript has */
 	{ "global 'this' (a nil value)", "an object's own is  self" },
-	{ "global 'undefined' (a nil value)", "nothing is  nil" },
-	{ "global 'null' (a nil value)", "nothing is  nil; inside JSON it is  JSON.null" },
+	{ "global 'undefined' (a nil value)", "write  nil" },
+	{ "global 'null' (a nil value)", "write  nil; inside JSON it is  JSON.null" },
 	{ "global 'Math' (a nil value)", "write  math.floor(x), math.random()" },
 	{ "global 'Object' (a nil value)", "keys and values of a table:  for key, value in pairs(t) do" },
 	{ "global 'Array' (a nil value)", "a list is a table:  { 1, 2, 3 }" },
@@ -325,7 +325,16 @@ static const struct cause {
 	{ "'toString' (a nil value)", "write  tostring(x)" },
 	{ "field 'length' (a nil value)", "the length of a list or text is  #list" },
 	{ "'for' limit must be a number", "the length of a list is  #list; is that what should stand here?" },
+	/* what belongs to drey */
+	{ "field 'storage' (a nil value)", "an object's storage is  self.ctx.storage" },
+	{ "field 'sql' (a nil value)", "an object's SQL is  self.ctx.storage.sql" },
+	{ "'getByName' (a nil value)", "only a binding of durable_objects { } has it; what vars { } declares is a text" },
+	{ "'idFromName' (a nil value)", "only a binding of durable_objects { } has it; what vars { } declares is a text" },
+	{ "'set' (a nil value)", "in storage it is  storage:put(key, value)" },
+	{ "'query' (a nil value)", "in SQL it is  sql:exec(query, ...)" },
+	{ "'run' (a nil value)", "in SQL it is  sql:exec(query, ...)" },
 	/* lists begin at 1, + adds numbers */
+	{ ": attempt to index a nil value", "what stands before the dot or the bracket is nothing; lists begin at 1" },
 	{ "field '?' (a nil value)", "there is no such entry; lists begin at 1" },
 	{ "perform arithmetic on a string value", "texts are joined with  .." },
 	{ "(a string value)", "texts are joined with  ..", },

@@ -42,9 +42,30 @@ host_object(lua_State *L)
 	return t->object;
 }
 
+/* storage.get("k"): the method is known by the name it was called by, unless the call is the last thing its caller did. */
+static void
+refuse_dot(lua_State *L)
+{
+	static const struct {
+		const char *method, *owner;
+	} others[] = { { "abort", "ctx" }, { "blockConcurrencyWhile", "ctx" }, { "exec", "sql" }, { "waitUntil", "ctx" } };
+	const char *owner = "storage";
+	lua_Debug ar = { 0 };
+
+	if (lua_getstack(L, 0, &ar))
+		lua_getinfo(L, "n", &ar);
+	for (size_t i = 0; ar.name && i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(others[i].method, ar.name) == 0)
+			owner = others[i].owner;
+	if (ar.name)
+		host_error(L, "%s.%s(...) needs a colon: write  %s:%s(...)", owner, ar.name, owner, ar.name);
+	host_error(L, "a method of ctx, storage or sql needs a colon: write  storage:get(...), not  storage.get(...)");
+}
+
 struct object *
 host_owner(lua_State *L, int idx)
 {
+	bool dot = true;
 	struct vm *vm = vm_of(L);
 	struct object *o = host_object(L);
 	bool mine = false;
@@ -53,12 +74,12 @@ host_owner(lua_State *L, int idx)
 		lua_pushvalue(L, idx);
 		vm_push(L, vm, REF_SERIAL);
 		lua_rawget(L, -2);
-		mine = lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) == ((struct instance *)o->instance)->serial;
+		dot = lua_type(L, -1) != LUA_TNUMBER;
+		mine = !dot && lua_tonumber(L, -1) == ((struct instance *)o->instance)->serial;
 		lua_pop(L, 2);
-	} else {
-		host_error(L, "call this with a colon, as in ctx:name(...): the first argument must be ctx or a part of it, not a %s",
-		    luaL_typename(L, idx));
 	}
+	if (dot)
+		refuse_dot(L);
 	if (!mine)
 		host_error(L, "this ctx belongs to another object (or to an instance that was reset)");
 	return o;

@@ -149,6 +149,26 @@ add_message(struct buf *out, struct str s)
 		buf_printf(out, "... (%zu bytes)", s.n);
 }
 
+/* Raised in a line of drey's own Lua, "drey/request.lua:124: ...": the author is told the line of theirs that led there. */
+static bool
+add_own(lua_State *co, struct str s, struct buf *out)
+{
+	static const char self_nil[] = "attempt to index local 'self' (a nil value)";
+	const char *text = s.n > 5 && memcmp(s.p, "drey/", 5) == 0 ? memmem(s.p, s.n, ": ", 2) : NULL;
+	char place[128];
+
+	if (!co || !text)
+		return false;
+	text += 2;
+	traceback_place(co, 0, place, sizeof(place));	/* or nothing, after "return request.text()" */
+	buf_c(out, place);
+	if (memmem(text, (size_t)(s.p + s.n - text), self_nil, sizeof(self_nil) - 1))
+		buf_c(out, "a method needs a colon: write  object:method(...), not  object.method(...)");
+	else
+		buf_printf(out, "%.*s (%.*s)", (int)(s.p + s.n - text), text, (int)(text - 2 - s.p), s.p);
+	return true;
+}
+
 void
 traceback_describe(lua_State *L, int idx, lua_State *co, struct buf *out)
 {
@@ -158,7 +178,8 @@ traceback_describe(lua_State *L, int idx, lua_State *co, struct buf *out)
 	if (lua_type(L, idx) == LUA_TSTRING || lua_type(L, idx) == LUA_TNUMBER) {
 		lua_pushvalue(L, idx);
 		s.p = lua_tolstring(L, -1, &s.n);
-		add_message(out, s);
+		if (!add_own(co, s, out))
+			add_message(out, s);
 		hints_runtime(s, out);
 		lua_pop(L, 1);
 		return;

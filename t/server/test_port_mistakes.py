@@ -3,6 +3,7 @@
 import pytest
 
 from drey import Drey
+from kit import KIT, call, export, refused
 
 # (what they write, what drey says of it behind "worker.lua:LINE: ")
 SYNTAX = [
@@ -114,3 +115,115 @@ def test_braces_are_named_although_the_error_lies_behind(checked, code, says):
 def test_lua_that_only_resembles_it_runs(drey):
     d = drey(FINE)
     assert d.get("/").text == "1"
+
+
+# -- in a running program
+
+# (Lua in an object; what it is told behind "worker.lua:1: ").
+RUNNING = [
+    ("local x = s.get('k') return x", "storage.get(...) needs a colon: write  storage:get(...)"),
+    ("s.put('k', 1)", "storage.put(...) needs a colon: write  storage:put(...)"),
+    ("s.delete('k')", "storage.delete(...) needs a colon: write  storage:delete(...)"),
+    ("s.list({})", "storage.list(...) needs a colon: write  storage:list(...)"),
+    ("s.deleteAll()", "storage.deleteAll(...) needs a colon: write  storage:deleteAll(...)"),
+    ("s.transaction(function() end)", "storage.transaction(...) needs a colon: write  storage:transaction(...)"),
+    ("s.transactionSync(function() end)", "storage.transactionSync(...) needs a colon: write  storage:transactionSync(...)"),
+    ("s.sync()", "storage.sync(...) needs a colon: write  storage:sync(...)"),
+    ("for k in s.kv.list() do end", "kv.list(...) needs a colon: write  kv:list(...)"),
+    ("sql.exec('SELECT 1')", "sql.exec(...) needs a colon: write  sql:exec(...)"),
+    ("sql.prepare('SELECT 1')", "sql.prepare(...) needs a colon: write  sql:prepare(...)"),
+    ("local c = sql:exec 'SELECT 1'; local a = c.toArray()", "a method of a cursor is called with a colon: cursor:toArray()"),
+    ("ctx.waitUntil(function() end)", "ctx.waitUntil(...) needs a colon: write  ctx:waitUntil(...)"),
+    ("ctx.blockConcurrencyWhile(function() end)", "ctx.blockConcurrencyWhile(...) needs a colon: write  ctx:blockConcurrencyWhile(...)"),
+    ("ctx.abort('x')", "ctx.abort(...) needs a colon: write  ctx:abort(...)"),
+    ("local x = env.S:getByName('a').hello()", "a stub's methods are called with a colon: stub:"),
+    ("local x = env.S:getByName('a').fetch('http://x/')", "stub.fetch(...) needs a colon: write  stub:fetch(...)"),
+    ("local x = env.S.getByName('a')", "namespaces are called with a colon: env.BINDING:getByName(name)"),
+    ("local x = env.S:get('a')", "get(id) takes an id, made by idFromName, idFromString or newUniqueId, not a string"),
+    ("local x = env.TYPO", "env.TYPO is not declared; declared: GREETING, S"),
+    ("local x = env.TYPO:getByName('a')", "env.TYPO is not declared; declared: GREETING, S"),
+    ("local x = env.GREETING:getByName('a')", "attempt to call method 'getByName' (a nil value); "
+     "only a binding of durable_objects { } has it; what vars { } declares is a text"),
+    ("local x = self.storage:get('k')", "attempt to index field 'storage' (a nil value); an object's storage is  self.ctx.storage"),
+    ("s:set('k', 1)", "attempt to call method 'set' (a nil value); in storage it is  storage:put(key, value)"),
+    ("sql:query('x')", "attempt to call method 'query' (a nil value); in SQL it is  sql:exec(query, ...)"),
+    ("local x = this.ctx", "attempt to index global 'this' (a nil value); an object's own is  self"),
+    ("local x = undefined.y", "attempt to index global 'undefined' (a nil value); write  nil"),
+    ("local x = null.y", "attempt to index global 'null' (a nil value); write  nil; inside JSON it is  JSON.null"),
+    ("local l = {1} for i = 0, l.length do end", "'for' limit must be a number; the length of a list is  #list; is that what should stand here?"),
+    ("local l = {1} return l.length + 1", "attempt to perform arithmetic on field 'length' (a nil value); the length of a list or text is  #list"),
+    ("local l = {{}} return l[0].x", "attempt to index a nil value; what stands before the dot or the bracket is nothing; lists begin at 1"),
+    ("local l = {1} l:push(2)", "attempt to call method 'push' (a nil value); write  table.insert(list, value)"),
+    ("local x = ('a'):toUpperCase()", "attempt to call method 'toUpperCase' (a nil value); write  text:upper()"),
+    ("local a = 'x' return a + 'b'", "attempt to perform arithmetic on local 'a' (a string value); texts are joined with  .."),
+    ("return parseInt('1')", "attempt to call global 'parseInt' (a nil value); write  math.floor(tonumber(x))"),
+    ("local r = Response('x')", "attempt to call global 'Response' (a table value); write  Response.new(...)"),
+    ("local r = Response:new('x')", "Response:new(...) needs a dot: write  Response.new(...)"),
+    ("local r = Response:json({})", "Response:json(...) needs a dot: write  Response.json(...)"),
+    ("local r = Response.new({ ok = true })", "the body of a Response is a string, not a table; use Response.json(value)"),
+    ("local r = Response.new('x', 404)", "the second argument is a table such as { status = 404, headers = { name = value } }, not a number"),
+    ("local x = JSON:parse('{}')", "JSON:parse(...) needs a dot: write  JSON.parse(...)"),
+    ("local x = JSON.stringify({ f = function() end })", "JSON: value.f is a function, which JSON cannot say"),
+    ("local r = Request.new('http://x') local y = r.text()", "a method needs a colon: write  object:method(...), not  object.method(...)"),
+    ("setTimeout(1000, function() end)", "setTimeout(fn, ms) takes a function, not a number"),
+    ("sleep('a')", "bad argument #1 to 'sleep' (number expected, got string)"),
+]
+
+RUN = KIT + """
+local S = DurableObject:extend "S"
+function S:run(code)
+	local head = "local ctx, s, sql, env, self = ... "
+	local out = assert(loadstring(head .. code, "=worker.lua"))(self.ctx, self.ctx.storage, self.ctx.storage.sql, self.env, self)
+	return nil, out
+end
+""" + export("S")
+
+
+def test_a_running_program_is_told_the_fix_at_its_line(drey):
+    d = drey(RUN, bindings={"S": "S"}, vars={"GREETING": "hi"})
+    for code, says in RUNNING:
+        with refused() as seen:
+            call(d, "S", "a", "run", code)
+        said = seen.error["message"]
+        assert said.startswith("worker.lua:1: " + says), f"{code}: {said}"
+
+
+def front(body):
+    return "local function helper() end\nreturn { fetch = function(request, env)\n" + body + "\nend }"
+
+
+FRONT = [
+    ("nothing is returned", front("Response.new 'ok'"), "worker.lua:2"),
+    ("a table is returned", front("return { status = 200, body = 'ok' }"), "worker.lua:2"),
+    ("a text is returned", front("return 'ok'"), "worker.lua:2"),
+]
+
+
+@pytest.mark.parametrize("lua, place", [f[1:] for f in FRONT], ids=[f[0] for f in FRONT])
+def test_a_handler_that_gives_no_response_is_told_what_to_return(drey, lua, place):
+    d = drey(lua, app_conf={"dev_errors": "on"})
+    r = d.get("/")
+    assert r.status == 500 and place in r.text and "Response" in r.text, r.text
+
+
+# (Lua, bindings, classes of the migration; what the start says)
+START = {
+    "forgot to return the class": ("local C = DurableObject:extend 'C'\n", {"C": "C"}, ["C"],
+     'binding C: class "C" not found: worker.lua returned nil (did you forget "return C"?)'),
+    "forgot it in the table": ("local C = DurableObject:extend 'C'\nreturn { fetch = function() end }", {"C": "C"}, ["C"],
+     'binding C: class "C" not found: worker.lua returned a table without it (did you forget "return { fetch = fetch, C = C }"?)'),
+    "a class of another name": ("local D = DurableObject:extend 'D'\nreturn D", {"C": "C"}, ["C"],
+     'binding C: class "C" not found: worker.lua returned the classes D'),
+    "no migration": ("local C = DurableObject:extend 'C'\nreturn C", {"C": "C"}, [],
+     'class "C" has no migration: no migration found for class; add  migrations { v1 { new_sqlite_classes C; } }'),
+    "a class needs extend": ("local C = DurableObject.extend 'C'\nreturn C", {"C": "C"}, ["C"],
+     "extend is called on a class: DurableObject:extend \"Counter\""),
+}
+
+
+@pytest.mark.parametrize("which", list(START))
+def test_a_class_that_is_not_found_is_explained_at_the_start(drey, which):
+    lua, bindings, classes, says = START[which]
+    d = drey(lua, bindings=bindings, classes=classes, start=False)
+    r = d.run("-t")
+    assert r.returncode == 1 and says in r.stderr, r.stderr
