@@ -124,7 +124,7 @@ function Scenes:it_refuses_keys_and_calls_that_make_no_sense()
 	raises("put() may only be called with a single key-value pair", s.put, s, { a = 1 }, 2)
 	s:put({ a = 1 }, { allowUnconfirmed = true })
 	same(s:get("a", { noCache = true }), 1)
-	raises("call this with a colon", s.get, "k")
+	raises("needs a colon", s.get, "k")
 	raises("belongs to another object", s.get, { _serial = 1e9 }, "k")
 end
 
