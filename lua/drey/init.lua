@@ -44,7 +44,7 @@ end
 -- The env of an app: its bindings and vars. A name that was never declared is an error, not nil.
 local function env(app)
 	local values, names = {}, {}
-	ctx.export(app.exports)
+	ctx.export(app.exports or {})
 	for _, group in ipairs { app.bindings or {}, app.vars or {} } do
 		for name, value in pairs(group) do
 			values[name] = value

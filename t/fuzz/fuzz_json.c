@@ -11,13 +11,17 @@
 #include "lua/value.h"
 #include "lua/vm.h"
 
+static struct vm *vm;		/* what is found from its state only would look lost: that memory is mapped, not malloc'ed */
+
 static lua_State *
 open_state(void)
 {
 	static struct app_conf conf = { .limits.memory = 1 << 28 };
 	static struct app app = { .conf = &conf };
-	lua_State *L = vm_new(NULL, NULL, &app)->L;
+	lua_State *L;
 
+	vm = vm_new(NULL, NULL, &app);
+	L = vm->L;
 	luaL_openlibs(L);
 	must(luaL_dostring(L, "require 'ffi'") == 0);
 	value_open(L);

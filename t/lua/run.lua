@@ -89,6 +89,7 @@ function t.native()
 		timers = { set = function() end, clear = function() end },
 		console = { log = print },
 		http = {}, stub = {}, ctx = {}, fetch = {},
+		ref = { connect = function() end },
 		storage = { setup = function() end },
 		sql = { setup = function() end },
 		txn = { trace = function(err) return err end },
