@@ -10,30 +10,9 @@ local class = native.module "class"
 local settle = native.module "park".settle
 local raw = native.ref
 local call = raw.call
-local error, type, rawset, getmetatable, setmetatable = error, type, rawset, getmetatable, setmetatable
+local error, type, getmetatable = error, type, getmetatable
 
-local KEPT = 1000	-- methods remembered at most
-
-local function remote(name)
-	return function(self, ...)
-		return settle(call(self, name, ...))
-	end
-end
-
-local kept = 0
-local methods = setmetatable({ dup = raw.dup, dispose = raw.dispose }, {
-	__index = function(self, name)
-		if type(name) ~= "string" then
-			return nil
-		end
-		local method = remote(name)
-		if kept < KEPT then
-			kept = kept + 1
-			rawset(self, name, method)
-		end
-		return method
-	end,
-})
+local methods = native.module "remote".methods(call, { dup = raw.dup, dispose = raw.dispose })
 
 local Stub = {
 	__index = methods,

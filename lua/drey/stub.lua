@@ -10,33 +10,14 @@ local colon = native.module "check".colon
 local settle = native.module "park".settle
 local raw = native.stub
 local call, send = raw.call, raw.fetch
-local error, type, rawget, rawset = error, type, rawget, rawset
+local error, type, rawget = error, type, rawget
 local pairs, tostring, setmetatable = pairs, tostring, setmetatable
 
-local KEPT = 1000	-- names and methods remembered at most: either may come from a client
+local KEPT = 1000	-- names remembered at most: they may come from a client
 
 local outbound, response
 
-local function remote(name)
-	return function(self, ...)
-		return settle(call(self, name, ...))
-	end
-end
-
-local kept = 0
-local methods = setmetatable({}, {
-	__index = function(self, name)
-		if type(name) ~= "string" then
-			return nil
-		end
-		local method = remote(name)
-		if kept < KEPT then
-			kept = kept + 1
-			rawset(self, name, method)
-		end
-		return method
-	end,
-})
+local methods = native.module "remote".methods(call, {})
 
 function methods.fetch(self, input, init)
 	colon(self, "stub", "fetch")
