@@ -330,9 +330,27 @@ enter(struct reader *r)
 	return true;
 }
 
+/* Behind an element: a comma and what follows it, or the end. */
+static bool
+more(struct reader *r, unsigned char close, const char *expected, bool *ended)
+{
+	skip(r);
+	if (*r->p == close) {
+		*ended = true;
+		return true;
+	}
+	if (*r->p != ',')
+		return fail(r, r->p, expected);
+	r->p++;
+	skip(r);
+	return true;
+}
+
 static bool
 read_array(struct reader *r)
 {
+	bool ended = false;
+
 	if (!enter(r))
 		return false;
 	lua_newtable(r->L);
@@ -340,17 +358,12 @@ read_array(struct reader *r)
 		value_array_mt(r->L);
 		lua_setmetatable(r->L, -2);
 	} else {
-		for (int i = 1;; i++) {
+		for (int i = 1; !ended; i++) {
 			if (!read_value(r))
 				return false;
 			lua_rawseti(r->L, -2, i);
-			skip(r);
-			if (*r->p == ']')
-				break;
-			if (*r->p != ',')
-				return fail(r, r->p, "expected , or ]");
-			r->p++;
-			skip(r);
+			if (!more(r, ']', "expected , or ]", &ended))
+				return false;
 		}
 	}
 	r->p++;
@@ -379,22 +392,17 @@ read_pair(struct reader *r)
 static bool
 read_object(struct reader *r)
 {
+	bool ended = false;
+
 	if (!enter(r))
 		return false;
 	if (*r->p == '}') {
 		lua_newtable(r->L);
 	} else {
 		lua_createtable(r->L, 0, 4);
-		for (;;) {
-			if (!read_pair(r))
+		while (!ended) {
+			if (!read_pair(r) || !more(r, '}', "expected , or }", &ended))
 				return false;
-			skip(r);
-			if (*r->p == '}')
-				break;
-			if (*r->p != ',')
-				return fail(r, r->p, "expected , or }");
-			r->p++;
-			skip(r);
 		}
 	}
 	r->p++;
